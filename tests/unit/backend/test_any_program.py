@@ -302,7 +302,7 @@ WRONG: dict[str, tuple[Callable[[Tool], None], str]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_is_one_message(tool: Tool, wrong: str) -> None:
+def test_all_refuses_a_wrong_project_in_one_message(tool: Tool, wrong: str) -> None:
     change, words = WRONG[wrong]
     change(tool)
     result = tool.build("all", "--out", "out", code=1)

@@ -165,7 +165,7 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
         ),
     ],
 )
-def test_all_names_what_it_passes_by(
+def test_all_names_each_archive_that_it_passes_by(
     tool: Tool, file: str, data: bytes, words: str
 ) -> None:
     tool.put("", **{file: data})
@@ -205,7 +205,7 @@ def test_fewer_bytes_than_stated_are_an_error(size: int) -> None:
 
 
 @pytest.mark.posix
-def test_all_passes_by_what_is_no_file(tool: Tool) -> None:
+def test_all_passes_by_pipes_and_devices(tool: Tool) -> None:
     tool.put("good", tool=LINUX)
     if sys.platform != "win32":
         os.mkfifo(tool.dist / "x.tar.gz")

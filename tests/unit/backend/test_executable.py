@@ -293,7 +293,9 @@ def test_other_systems_are_known_by_their_loader(loader: str, system: str) -> No
         (14, "is for the subsystem 14"),
     ],
 )
-def test_what_windows_does_not_start_is_named(subsystem: int, words: str) -> None:
+def test_a_program_that_windows_does_not_start_is_refused(
+    subsystem: int, words: str
+) -> None:
     data = bytearray(headers.pe())
     struct.pack_into("<H", data, 64 + 24 + 68, subsystem)
     with pytest.raises(BuildError, match=words):
@@ -546,7 +548,7 @@ def test_every_note_of_a_program_is_read() -> None:
         (b"a CMS message", Signature.IDENTITY),
     ],
 )
-def test_who_signed_a_macos_program(cms: bytes | None, signature: Signature) -> None:
+def test_a_macos_program_has_its_signer(cms: bytes | None, signature: Signature) -> None:
     data = headers.mach_o(cms=cms)
     assert parse_executable(data, "x").signatures == {"aarch64": signature}
     assert parse_executable(headers.mach_o(signed=False), "x").signatures == {

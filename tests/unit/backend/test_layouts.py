@@ -195,7 +195,7 @@ def test_a_script_among_the_data_files_can_be_run(tool: Tool) -> None:
     assert modes["a_tool-1.2.3.data/scripts/helper.1"] & 0o777 == 0o644
 
 
-def test_what_is_not_packed_of_a_package_is_said(tool: Tool) -> None:
+def test_a_hook_notes_files_of_a_package_that_are_not_packed(tool: Tool) -> None:
     tool.put("x", tool=WINDOWS)
     put_package(tool)
     (tool.root / "a_tool/notes.txt").write_text("1")

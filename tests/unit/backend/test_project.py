@@ -208,7 +208,7 @@ def test_a_value_of_another_kind_is_refused_with_a_line_that_mends_it(
         ('from = "d"\ndata-files.share = ["a/../b"]', "`a/../b` under", "share/man"),
     ],
 )
-def test_what_a_table_lacks_is_named_with_a_line_that_mends_it(
+def test_a_missing_key_has_a_line_to_write(
     tool: Tool, table: str | None, words: str, mends: str
 ) -> None:
     path = tool.root / "pyproject.toml"

@@ -78,7 +78,7 @@ def test_the_loader_counts_as_part_of_libc() -> None:
     )
 
 
-def test_what_is_brought_along_counts_like_the_program() -> None:
+def test_a_bundled_library_counts_like_the_program() -> None:
     program = parse_executable(headers.elf(needed=["libown.so", "libc.so.6"]), "it")
     newer = headers.elf(
         soname="libown.so", loader=None, versions={"libc.so.6": ["GLIBC_2.31"]}
@@ -99,7 +99,7 @@ def test_the_reason_names_the_cpu_whose_policy_it_is() -> None:
     assert platform_tags(arm).reasons == (reason,)
 
 
-def test_the_reason_is_what_decided() -> None:
+def test_a_tag_has_the_reason_that_decided() -> None:
     """Here not glibc, but the library of C++; of several versions, the highest."""
     versions = {
         "libc.so.6": ["GLIBC_2.17"],
@@ -258,7 +258,7 @@ def test_compressed_data_beside_code_packs_nothing() -> None:
         ),
     ],
 )
-def test_what_the_bytes_do_not_justify_is_for_local_use(data: bytes, words: str) -> None:
+def test_a_program_without_a_policy_is_for_local_use(data: bytes, words: str) -> None:
     tags = platform_tags(parse_executable(data, "it"))
     assert tags.platforms == ("linux_x86_64",)
     assert not tags.publishable

@@ -34,7 +34,9 @@ def dynamic(tool: Tool) -> Tool:
         ('[package]\nversion = "1.0.0-dev.4"', "1.0.0.dev4"),
     ],
 )  # fmt: skip
-def test_it_is_cargos(dynamic: Tool, cargo: str, version: str) -> None:
+def test_a_dynamic_version_is_that_of_cargo(
+    dynamic: Tool, cargo: str, version: str
+) -> None:
     (dynamic.root / "Cargo.toml").write_text(cargo)
     assert load_project(dynamic.root).version == version
 
@@ -96,7 +98,7 @@ def git(folder: Path, *arguments: str) -> None:
         ([], None),
     ],
 )
-def test_it_is_that_of_the_commits_tag(
+def test_a_dynamic_version_is_that_of_the_commits_tag(
     dynamic: Tool, tags: list[str], version: str | None
 ) -> None:
     git(dynamic.root, "init", "--quiet")
@@ -120,7 +122,7 @@ def test_it_is_that_of_the_commits_tag(
 
 
 @with_git
-def test_where_there_is_nothing_to_read_it_from_a_message_says_what_to_write(
+def test_a_dynamic_version_without_a_source_has_a_hint(
     dynamic: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(dynamic.root.parent))
@@ -132,7 +134,7 @@ def test_where_there_is_nothing_to_read_it_from_a_message_says_what_to_write(
         load_project(dynamic.root)
 
 
-def test_it_is_given(dynamic: Tool) -> None:
+def test_a_dynamic_version_is_that_of_the_option(dynamic: Tool) -> None:
     assert load_project(dynamic.root, "7.8.9").version == "7.8.9"
     dynamic.edit(DYNAMIC, 'version = "1.2.3"')
     with pytest.raises(BuildError, match=r"`7\.8\.9` cannot be given: .* states one"):

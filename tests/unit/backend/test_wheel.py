@@ -63,7 +63,7 @@ def build(
     return out / result.stdout.strip()
 
 
-def test_the_wheel_holds_exactly_this(sample: Sample, tmp_path: Path) -> None:
+def test_a_wheel_holds_its_files_and_no_others(sample: Sample, tmp_path: Path) -> None:
     wheel = build(sample, tmp_path / "out")
     assert (
         wheel.name
@@ -185,7 +185,7 @@ def test_the_reason_for_the_tag_is_printed(sample: Sample, tmp_path: Path) -> No
     assert "for local use only" in result.stderr
 
 
-def test_metadata_alone_says_what_the_wheel_says(sample: Sample, tmp_path: Path) -> None:
+def test_prepared_metadata_is_that_of_the_wheel(sample: Sample, tmp_path: Path) -> None:
     result = hook(sample, "prepare_metadata_for_build_wheel", tmp_path / "out")
     folder = tmp_path / "out" / result.stdout.strip()
     wheel = build(sample, tmp_path / "wheel")
@@ -270,7 +270,7 @@ def test_a_package_of_data_is_for_every_machine(sample: Sample, tmp_path: Path) 
     assert build(sample, tmp_path / "again", {}).read_bytes() == wheel.read_bytes()
 
 
-def test_a_setting_about_an_executable_is_refused_where_there_is_none(
+def test_a_package_of_data_refuses_a_setting_about_an_executable(
     sample: Sample, tmp_path: Path
 ) -> None:
     with_data(sample)
