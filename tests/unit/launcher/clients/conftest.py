@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.chdir(project)
-    monkeypatch.setattr(choice, "this_server", lambda _: ServerCommand(PROGRAM))
+    monkeypatch.setattr(choice, "this_server", lambda: ServerCommand(PROGRAM))
     monkeypatch.setattr(choice, "has_uvx", lambda: True)
     return folder
 

@@ -311,7 +311,7 @@ def test_a_path_that_is_not_utf_8_is_an_error(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = os.fsdecode(b"/home/\xff/leanspec-mcp")
-    monkeypatch.setattr(choice, "this_server", lambda _: ServerCommand(path))
+    monkeypatch.setattr(choice, "this_server", lambda: ServerCommand(path))
     with pytest.raises(CommandError, match=r"/home/\\xff/leanspec-mcp` is not UTF-8"):
         ask("qwen", "--absolute")
 

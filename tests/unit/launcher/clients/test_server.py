@@ -197,7 +197,7 @@ def test_a_path_that_ends_is_said(
     ask: Ask, release: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = f"/nix/store/abc-lean-spec-{release}/bin/leanspec-mcp"
-    monkeypatch.setattr(choice, "this_server", lambda _: ServerCommand(ended))
+    monkeypatch.setattr(choice, "this_server", lambda: ServerCommand(ended))
     output = ask("codex", "--write", "--yes", "--scope", "user").stdout
     assert "no path of this installation stays" in output
 
