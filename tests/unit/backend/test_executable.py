@@ -426,7 +426,7 @@ def test_the_arm_half_of_an_intel_program_is_seen(
         parse_executable(bytes(data), "it")
 
 
-EM_ARM, SHT_ARM_ATTRIBUTES, HARD_FLOAT = 40, 0x70000003, 0x400
+EM_ARM, SHT_ARM_ATTRIBUTES, HARD_FLOAT = 40, 0x70000003, 0x05000400
 CPU_ARCH = 6  # the attribute; 10 is version 7, 6 is version 6
 
 
@@ -437,9 +437,11 @@ def attributes(*of_file: bytes, vendor: bytes = b"aeabi") -> bytes:
     return struct.pack("<I", 5 + len(vendor) + len(part)) + vendor + b"\0" + part
 
 
-def arm(table: bytes, *, hard: bool = True, loader: bool = False) -> bytes:
+def arm(
+    table: bytes, *, hard: bool = True, loader: bool = False, code: bytes = b""
+) -> bytes:
     """Return a 32-bit Arm program with build attributes in its only section."""
-    at_table = 52 + 2 * 32 + 4
+    at_table = 52 + 2 * 32 + 4 + len(code)
     size = at_table + len(table)
     segments = struct.pack("<8I", 1, 0, 0, 0, size, size, 5, 1)
     if loader:
@@ -450,7 +452,7 @@ def arm(table: bytes, *, hard: bool = True, loader: bool = False) -> bytes:
     section = struct.pack(
         "<10I", 0, SHT_ARM_ATTRIBUTES, 0, 0, at_table, len(table), 0, 0, 1, 0
     )
-    return header + segments.ljust(64, b"\0") + b"/ld\0" + table + section
+    return header + segments.ljust(64, b"\0") + b"/ld\0" + code + table + section
 
 
 V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])
@@ -494,6 +496,34 @@ def test_arm_is_told_apart_by_its_build_attributes(
 ) -> None:
     facts = parse_executable(arm(table, hard=hard, loader=loader), "it")
     assert facts.cpus == (cpu,)
+
+
+MOVW, MOVT = 0xE3012345, 0xE3412345
+LOAD_NUMBER = 0xE59F0000  # as ARMv6 does, from memory
+
+
+@pytest.mark.parametrize(
+    ("code", "cpu"),
+    [
+        (struct.pack("<4I", MOVW, MOVT, LOAD_NUMBER, LOAD_NUMBER) * 64, "armv7l"),
+        (struct.pack("<4H", 0xF241, 0x2345, 0xF6C1, 0x2345) * 64, "armv7l"),
+        # By chance, and for machines that have it, after a look at which it is.
+        (struct.pack("<I", LOAD_NUMBER) * 8000 + struct.pack("<2I", MOVW, MOVT), "armv6l"),
+    ],
+)
+def test_code_for_armv7_is_seen_behind_attributes_of_a_start_file_for_armv6(
+    code: bytes, cpu: str
+) -> None:
+    data = arm(b"A" + attributes(V6), loader=True, code=code)
+    assert parse_executable(data, "it").cpus == (cpu,)
+    # Code is not a statement: what says nothing remains unknown.
+    assert parse_executable(arm(b"", code=code), "it").cpus == ("arm",)
+
+
+def test_hard_floating_point_of_arm_is_of_the_fifth_abi() -> None:
+    data = bytearray(arm(b"A" + attributes(V7), loader=True))
+    data[39] = 4  # the ABI of the header
+    assert parse_executable(bytes(data), "it").cpus == ("armel",)
 
 
 def test_a_32_bit_program_of_windows_has_its_directories_elsewhere() -> None:
