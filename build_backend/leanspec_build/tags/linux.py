@@ -35,6 +35,8 @@ GLIBC_LOADERS = {
 }
 # The CPUs whose machines name themselves so; an installer has no name for any other.
 LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
+# CPU -> the one that runs its code, too, although installers there do not look for its tag.
+NEWER_CPUS = {"armv6l": "armv7l"}
 IN_NO_POLICY = "is in no {} policy"
 # The CPUs of which some systems have large pages.
 LARGE_PAGES = ("aarch64", "ppc64", "ppc64le")
@@ -104,6 +106,11 @@ def _must_have_tag(cpu: str) -> None:
 def _remarks(executable: Executable) -> tuple[str, ...]:
     cpu, alignment = executable.cpus[0], executable.alignment
     remarks = () if executable.static else run_path_remarks(executable)
+    if cpu in NEWER_CPUS and not executable.static:
+        newer = NEWER_CPUS[cpu]
+        remarks += (
+            f"installers on {newer} do not look for `linux_{cpu}`: link it statically, or build one for {newer}, too",
+        )
     if cpu not in LARGE_PAGES or alignment is None or alignment >= LARGEST_PAGE:
         return remarks
     pages = (
@@ -139,13 +146,17 @@ def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
 
 
 def _static_linux_tags(cpu: str) -> Tags:
-    tags: list[str] = []
+    newer = NEWER_CPUS.get(cpu, cpu)
+    tags = [f"linux_{cpu}"] if newer != cpu else []
     for program in ("manylinux", "musllinux"):
-        for policy in _policies(program, cpu)[:1]:
-            tags += _names(policy, cpu)
+        for policy in _policies(program, newer)[:1]:
+            tags += _names(policy, newer)
     if not tags:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
-    return Tags(tuple(tags), ("it is statically linked and needs no libc of the system's",))
+    reasons = ["it is statically linked and needs no libc of the system's"]
+    if newer != cpu:
+        reasons.append(f"{newer} machines run code for {cpu}")
+    return Tags(tuple(tags), tuple(reasons))
 
 
 def _names(policy: dict[str, Any], cpu: str) -> tuple[str, ...]:

@@ -83,10 +83,24 @@ def test_an_arm_program_of_go_gets_the_arm_that_it_was_built_for(
     assert tags.publishable
 
 
-def test_an_armv6_program_is_local_to_linux_without_a_policy() -> None:
+def test_a_static_armv6_program_is_for_armv7_too() -> None:
+    """No installer on ARMv7 looks for `linux_armv6l`."""
     data = program(ARM, build_information("GOARM=6"))
-    reason = "there is no manylinux policy for the CPU `armv6l`"
-    assert platform_tags(parse_executable(data, "it")).reasons == (reason,)
+    tags = platform_tags(parse_executable(data, "it"))
+    newer = platform_tags(
+        parse_executable(program(ARM, build_information("GOARM=7")), "it")
+    )
+    assert tags.platforms == ("linux_armv6l", *newer.platforms)
+    assert tags.reasons == (*newer.reasons, "armv7l machines run code for armv6l")
+
+
+def test_an_armv6_program_leaves_armv7_to_the_program_for_it(tool: Tool) -> None:
+    for version in "67":
+        data = program(ARM, build_information(f"GOARM={version}"))
+        tool.put(f"v{version}", tool=data)
+    older, newer = sorted(tool.all())
+    assert "-linux_armv6l.whl" in older
+    assert "-manylinux2014_armv7l.manylinux_2_17_armv7l.musllinux_1_1_armv7l.whl" in newer
 
 
 @pytest.mark.parametrize(

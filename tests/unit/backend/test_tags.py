@@ -538,6 +538,15 @@ def test_a_run_path_of_the_build_machine_is_remarked(
     assert tags.remarks == ((remark,) if remark else ())
 
 
+def test_an_armv6_program_for_a_libc_is_remarked() -> None:
+    executable = parse_executable(headers.elf(), "it")
+    tags = platform_tags(replace(executable, cpus=("armv6l",)))
+    assert tags.platforms == ("linux_armv6l",)
+    assert tags.remarks == (
+        "installers on armv7l do not look for `linux_armv6l`: link it statically, or build one for armv7l, too",
+    )
+
+
 def test_a_run_path_of_a_static_program_is_not_used() -> None:
     static = parse_executable(
         headers.elf(kind=2, loader=None, needed=[], run_path=TEMPORARY), "it"
