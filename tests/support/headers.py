@@ -55,7 +55,8 @@ def elf(
     """Return a 64-bit ELF file; `kind` 3 is position-independent, 2 is not. s390x is written big-endian."""
     order = ">" if cpu == "s390x" else "<"
     strings = _Strings()
-    tags = [(DT_NEEDED, strings.add(name)) for name in needed]
+    libraries = dict.fromkeys((*needed, *(versions or {})))
+    tags = [(DT_NEEDED, strings.add(name)) for name in libraries]
     if soname:
         tags.append((DT_SONAME, strings.add(soname)))
     if run_path is not None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 from leanspec_build.errors import BuildError, NotAProgramError
 
 from .arm import arm_cpu
-from .elf_damage import must_be_whole, must_have_code, must_start
+from .elf_damage import must_be_linked, must_be_whole, must_have_code, must_start
 from .elf_file import DT_NEEDED, PF_X, PT_INTERP, PT_LOAD, ElfFile, Note
 from .elf_symbols import imports, version_needs
 from .facts import Executable, FileFormat
@@ -166,6 +166,9 @@ def _must_be_program(file: ElfFile, kind: str, loader: str | None) -> None:
     if is_library and (loader is None or named):
         raise NotAProgramError("is a shared library, not a program")
     must_start(file)
+    # A packer takes the dynamic segment away, and gives it to the loader itself.
+    if not _is_packed(file):
+        must_be_linked(file, loader)
 
 
 def _must_be_library(file: ElfFile, kind: str, _loader: str | None) -> None:

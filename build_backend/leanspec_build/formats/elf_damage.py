@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from leanspec_build.errors import BuildError, NotAProgramError
 
-from .elf_file import DT_STRTAB, PF_X, PT_DYNAMIC, PT_LOAD, ElfFile, Segment
+from .elf_file import DT_NEEDED, DT_STRTAB, PF_X, PT_DYNAMIC, PT_LOAD, ElfFile, Segment
+from .elf_symbols import imports, version_needs
 
 SHT_STRTAB = 3
 EM_PPC64, EF_PPC64_ABI = 21, 3
@@ -32,6 +33,22 @@ def must_be_whole(file: ElfFile) -> None:
     names = file.header.names
     if 0 < names < len(sections) and sections[names][1] != SHT_STRTAB:
         raise BuildError("is damaged: its sections have no names")
+
+
+def must_be_linked(file: ElfFile, loader: str | None) -> None:
+    """Raise BuildError for a program without a part of what its loader goes by."""
+    needed = {file.name(value) for tag, value in file.entries if tag == DT_NEEDED}
+    if loader is None and needed:
+        raise BuildError("is damaged: it needs libraries, and names no loader")
+    if loader is not None and not file.of_kind(PT_DYNAMIC):
+        raise BuildError("is damaged: it names a loader, and has no dynamic segment")
+    for library in version_needs(file):
+        if library not in needed:
+            raise BuildError(
+                f"is damaged: it needs versions of `{library}`, and does not load it"
+            )
+    if not needed and any(imports(file)):
+        raise BuildError("is damaged: it needs symbols of libraries, and loads none")
 
 
 def must_start(file: ElfFile) -> None:

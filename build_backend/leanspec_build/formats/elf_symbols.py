@@ -9,6 +9,9 @@ from leanspec_build.errors import BuildError
 from .elf_file import DT_STRTAB, ElfFile
 
 DT_HASH, DT_SYMTAB, DT_VERNEED, DT_VERNEEDNUM = 4, 6, 0x6FFFFFFE, 0x6FFFFFFF
+DT_VERSYM, DT_VERDEF = 0x6FFFFFF0, 0x6FFFFFFC
+# Without these bits of a symbol's version: 0 is a local symbol, 1 one without a version.
+VERSION_BITS, NO_VERSION = 0x7FFF, 1
 # Of the records of what is needed (`VER_NEED_CURRENT`).
 VERSION_OF_NEEDS = 1
 SHT_DYNSYM, STB_WEAK, SHN_UNDEF = 11, 2, 0
@@ -22,6 +25,7 @@ def version_needs(file: ElfFile) -> dict[str, tuple[str, ...]]:
     address, needs = file.value(DT_VERNEED), file.value(DT_VERNEEDNUM) or 0
     versions: dict[str, tuple[str, ...]] = {}
     if address is None:
+        _must_have_no_versions(file)
         return versions
     offset, left = file.offset(address), MOST_VERSIONS
     if not needs:
@@ -43,6 +47,19 @@ def version_needs(file: ElfFile) -> dict[str, tuple[str, ...]]:
         )
         offset = _following(offset, following, needs - number)
     return versions
+
+
+def _must_have_no_versions(file: ElfFile) -> None:
+    """Raise BuildError for symbols with versions, in a file that neither needs nor defines any."""
+    address, symbols = file.value(DT_VERSYM), file.value(DT_SYMTAB)
+    if address is None or symbols is None or file.value(DT_VERDEF) is not None:
+        return
+    count = _symbols(file, file.offset(symbols), file.value(DT_STRTAB) or 0)
+    for (version,) in file.view.table(
+        "H", file.offset(address), count, "the versions of symbols"
+    ):
+        if version & VERSION_BITS > NO_VERSION:
+            raise BuildError("is damaged: its symbols have versions that it does not name")
 
 
 def imports(file: ElfFile) -> Iterator[str]:
@@ -81,6 +98,8 @@ def _following(offset: int, distance: int, left: int) -> int:
     """Return where the next of the records is that are left, this one among them."""
     if left > 1 and not distance:
         raise BuildError("is damaged: its version needs end early")
+    if left == 1 and distance:
+        raise BuildError("is damaged: it has more version needs than it says")
     return offset + distance
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from leanspec_build.errors import BuildError, NotAProgramError
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.formats.mach_o import LARGEST_HEADER
@@ -81,6 +83,57 @@ def test_version_needs_that_are_not_whole_are_damage() -> None:
     count = data.index(struct.pack("<QQ", headers.DT_VERNEEDNUM, 2))
     words = "it does not say how many version needs it has"
     must_be_damaged(patched(data, count + 8, "<Q", 0), words)
+
+
+def test_more_version_needs_than_stated_are_damage() -> None:
+    data = headers.elf(versions=VERSIONS)
+    count = data.index(struct.pack("<QQ", headers.DT_VERNEEDNUM, 2))
+    words = "it has more version needs than it says"
+    must_be_damaged(patched(data, count + 8, "<Q", 1), words)
+    first = data.index(struct.pack("<HH", 1, 2))
+    must_be_damaged(patched(data, first + 2, "<H", 1), words)
+
+
+DT_VERSYM, UNKNOWN = 0x6FFFFFF0, 0x6FFFFEF0
+
+
+def test_a_program_whose_loader_would_not_load_it_is_damaged() -> None:
+    data = headers.elf(versions=VERSIONS)
+    parse_executable(data, "it")
+    words = "it names a loader, and has no dynamic segment"
+    must_be_damaged(patched(data, 64 + 2 * 56, "<I", 0), words)
+    # Without a loader, only what says that it is a program is one.
+    static = headers.elf(kind=2, needed=["libc.so.6"], loader=None)
+    must_be_damaged(static, "it needs libraries, and names no loader")
+    words = "it needs versions of `libm.so.6`, and does not load it"
+    library = data.index(struct.pack("<QQ", headers.DT_NEEDED, 1 + len("libc.so.6\0")))
+    must_be_damaged(patched(data, library, "<Q", UNKNOWN), words)
+
+
+def dynamic_entries(data: bytes) -> dict[int, int]:
+    """Return where in a file each kind of dynamic entries is, the last of a kind."""
+    section = ELFFile(io.BytesIO(data)).get_section_by_name(".dynamic")
+    start = section["sh_offset"]
+    return {
+        struct.unpack_from("<Q", data, place)[0]: place
+        for place in range(start, start + section["sh_size"], 16)
+    }
+
+
+@needs("gcc")
+def test_a_program_without_some_of_its_dynamic_entries_is_damaged(tmp_path: Path) -> None:
+    source, program = tmp_path / "a.c", tmp_path / "a"
+    source.write_text('#include <stdio.h>\nint main(void) { return puts("x") < 0; }\n')
+    subprocess.run(["gcc", source, "-o", program], check=True)
+    data = program.read_bytes()
+    parse_executable(data, "it")
+    entries = dynamic_entries(data)
+    for kind in (headers.DT_VERNEED, headers.DT_VERNEEDNUM):
+        data = patched(data, entries[kind], "<Q", UNKNOWN)
+    must_be_damaged(data, "its symbols have versions that it does not name")
+    for kind in (DT_VERSYM, headers.DT_NEEDED):
+        data = patched(data, entries[kind], "<Q", UNKNOWN)
+    must_be_damaged(data, "it needs symbols of libraries, and loads none")
 
 
 def test_names_that_are_empty_are_damage() -> None:

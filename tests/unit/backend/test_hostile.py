@@ -109,7 +109,8 @@ def two_dynamic_segments() -> bytes:
 
 def many_names() -> bytes:
     """Return as many names as are read, each looked up in a table that is stated last, behind as many segments."""
-    data = elf(*[(4, 0, 0)] * 120, (DYNAMIC, 65536, 160_000), size=MIB)
+    loader = (LOADER, MIB - 63, 63)
+    data = elf(*[(4, 0, 0)] * 120, (DYNAMIC, 65536, 160_000), loader, size=MIB)
     tags = [(NEEDED, 1)] * 9_900
     return dynamic(data, 65536, [*tags, (STRTAB, MIB - 64), (STRSZ, 64)])
 
@@ -269,12 +270,12 @@ def many_directories() -> bytes:
 def many_imports() -> bytes:
     """Return a million symbols to be found elsewhere, each with a name of its own."""
     count, size = 990_000, 30 * MIB
-    data = elf((DYNAMIC, 8192, 4096), size=size)
+    strings = 16384 + 24 * count
+    data = elf((DYNAMIC, 8192, 4096), (LOADER, strings + 1, 300), size=size)
     symbols = b"".join(
         struct.pack("<IBBHQQ", number + 1, 0x12, 0, 0, 0, 0) for number in range(count)
     )
     data[16384 : 16384 + len(symbols)] = symbols
-    strings = 16384 + len(symbols)
     data[strings : strings + count + 300] = (
         b"\0" + (b"a" * 250 + b"\0") * (count // 251) + bytes(299 + count % 251)
     )
@@ -282,7 +283,13 @@ def many_imports() -> bytes:
     return dynamic(
         data,
         8192,
-        [(HASH, 12288), (SYMTAB, 16384), (STRTAB, strings), (STRSZ, count + 300)],
+        [
+            (NEEDED, 1),
+            (HASH, 12288),
+            (SYMTAB, 16384),
+            (STRTAB, strings),
+            (STRSZ, count + 300),
+        ],
     )
 
 
