@@ -166,11 +166,14 @@ def _inspect(
     minimum = {
         cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()
     }
+    platform = platform_key(executable)
+    if platform is not None and executable.libc == "musl":
+        platform += "-musl"
     signatures = {cpu: str(text) for cpu, text in executable.signatures.items()}
     facts = ExecutableFacts(
         file=file,
         format=executable.format,
-        platform=platform_key(executable),
+        platform=platform,
         cpus=executable.cpus,
         libc=executable.libc,
         libc_floor=executable.highest("GLIBC"),

@@ -219,7 +219,8 @@ def _libc(
     glibc = any(
         version.startswith("GLIBC_") for group in versions.values() for version in group
     )
-    if glibc or any(name.startswith("libc.so.") for name in needed):
+    # Other systems have numbers of their own, as FreeBSD's `libc.so.7`.
+    if glibc or "libc.so.6" in needed:
         return "glibc"
     return None
 

@@ -11,6 +11,8 @@ TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/private/tmp", "/private/var/tmp", "/d
 USUAL_FOLDERS = ("/lib", "/lib32", "/lib64", "/usr", "/System", *TEMPORARY_FOLDERS)
 # What a loader replaces with the folder of the program.
 PROGRAM_FOLDERS = ("$ORIGIN", "${ORIGIN}", "@executable_path", "@loader_path")
+# Stands for where an environment may be: its programs are in `bin`.
+ENVIRONMENT = "/parent/environment"
 
 
 def unsafe_folders(executable: Executable) -> list[str]:
@@ -23,14 +25,14 @@ def unsafe_folders(executable: Executable) -> list[str]:
 
 
 def run_path_remarks(executable: Executable) -> tuple[str, ...]:
-    """Remark on folders of a run path that are of the machine that built the program, and on an empty name.
+    """Remark on folders of a run path outside of the system and the environment, and on an empty name.
 
     An empty one is the current folder. LLVM's own build leaves it behind, and `auditwheel` lets it pass.
     """
     folders = [
         f"`{folder}`" if folder else "the current folder"
         for folder in executable.run_path
-        if not folder or (folder.startswith("/") and not _is_inside(folder, USUAL_FOLDERS))
+        if not folder or _is_unusual(folder)
     ]
     if not folders:
         return ()
@@ -38,7 +40,15 @@ def run_path_remarks(executable: Executable) -> tuple[str, ...]:
     return (f"it looks for libraries in {names} first: link it without that run path",)
 
 
+def _is_unusual(folder: str) -> bool:
+    usual = (*USUAL_FOLDERS, ENVIRONMENT)
+    return not _is_relative(folder) and not _is_inside(folder, usual)
+
+
 def _is_inside(folder: str, parents: tuple[str, ...]) -> bool:
+    start, _, rest = folder.partition("/")
+    if start in PROGRAM_FOLDERS:
+        folder = f"{ENVIRONMENT}/bin/{rest}"
     path = "/" + posixpath.normpath(folder).lstrip("/")
     return any(path == parent or path.startswith(f"{parent}/") for parent in parents)
 

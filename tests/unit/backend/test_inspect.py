@@ -165,3 +165,26 @@ def test_inspect_says_what_helps_about_a_file_that_is_too_large(tool: Tool) -> N
     text = tool.build("inspect", "file", code=1).stderr
     words = "error: `file` has 600000000 bytes, more than the 536870912 that are read\n"
     assert text == f"{words}hint: take its debug information out: `strip PROGRAM`\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "platform", "libc"),
+    [
+        (
+            headers.elf(
+                loader="/lib/ld-musl-x86_64.so.1", needed=["libc.musl-x86_64.so.1"]
+            ),
+            "linux-x64-musl",
+            "musl",
+        ),
+        (headers.elf(), "linux-x64", "glibc"),
+        (headers.elf(osabi=9, needed=["libc.so.7"]), "freebsd-x64", None),
+    ],
+)
+def test_inspect_names_the_platform_with_its_libc(
+    tmp_path: Path, data: bytes, platform: str, libc: str | None
+) -> None:
+    file = tmp_path / "tool"
+    file.write_bytes(data)
+    (facts,) = inspect_file(file).executables
+    assert (facts.platform, facts.libc) == (platform, libc)

@@ -500,6 +500,7 @@ TEMPORARY = "/tmp"  # noqa: S108 - in a run path
         ("//var/tmp/x", "in `//var/tmp/x` first"),
         ("lib", "in `lib` first"),
         ("$LIB/tool", "in `$LIB/tool` first"),
+        ("$ORIGIN/../../../../tmp", "in `$ORIGIN/../../../../tmp` first"),
     ],
 )
 def test_a_run_path_that_others_write_to_makes_a_program_local(
@@ -515,6 +516,11 @@ def test_a_run_path_that_others_write_to_makes_a_program_local(
     ("folder", "remark"),
     [
         ("$ORIGIN/../lib", None),
+        ("$ORIGIN/../tmp:$ORIGIN", None),
+        (
+            "$ORIGIN/../../lib",
+            "it looks for libraries in `$ORIGIN/../../lib` first: link it without that run path",
+        ),
         (
             "$ORIGIN/../lib:",
             "it looks for libraries in the current folder first: link it without that run path",
