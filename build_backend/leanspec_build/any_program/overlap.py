@@ -68,17 +68,26 @@ def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:
     def is_preferred(programs: ProgramSet) -> bool:
         return programs.tags.publishable and not is_debug(programs, root)
 
-    places = min((other, programs), key=is_preferred).places
-    names = ", ".join(f'"{_nameable(Path(place), root)}"' for place in places)
-    return (
-        f"leave one of them out, as `exclude = [{names}]` does, or name one: `--from PLACE`"
-    )
+    less, more = sorted((other, programs), key=is_preferred)
+    names = _nameable(less, root)
+    common = names & _nameable(more, root)
+    if common:
+        # `exclude` names an archive, and no member of it.
+        return (
+            f"make `{min(common)}` again with one of them, or unpack it into a folder and name"
+            " that: `--from PLACE`"
+        )
+    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    return f"leave one of them out, as `exclude = [{listed}]` does, or name one: `--from PLACE`"
 
 
-def _nameable(place: Path, root: Path) -> str:
-    """Return the path of a folder, or of the archive around it, as the project may name it."""
-    path = next(path for path in (place, *place.parents) if path.exists())
-    return _inside(path, root).as_posix()
+def _nameable(programs: ProgramSet, root: Path) -> set[str]:
+    """Return the paths of programs, or of the archives around them, as the project may name them."""
+    names = set()
+    for place in map(Path, programs.places):
+        path = next(path for path in (place, *place.parents) if path.exists())
+        names.add(_inside(path.absolute(), root.absolute()).as_posix())
+    return names
 
 
 def is_debug(programs: ProgramSet, root: Path) -> bool:

@@ -36,11 +36,13 @@ class Part:
     ending: str
     """The rest of its file name, as `.exe`."""
     read: Reader
+    is_alone: bool
+    """Whether its folder has nothing else to search."""
 
     @property
     def precise_place(self) -> str:
-        """Its folder, or the file itself if there may be others of its name for other machines."""
-        if self.ending in ("", WINDOWS_SUFFIX):
+        """Its folder, or the file itself: `exclude` with the folder would leave out others, too."""
+        if self.is_alone and self.ending in ("", WINDOWS_SUFFIX):
             return self.place
         return str(Path(self.place, self.name + self.ending))
 
@@ -156,10 +158,14 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
         readers = {
             file: functools.partial(read_binary, Path(folder, file)) for file in files
         }
-        yield from _complete(search, folder, readers)
-        for file in files:
-            if is_archive(file, search.names) or file.endswith(OTHERS):
-                yield from _in_archive(search, Path(folder, file))
+        archives = [
+            file
+            for file in files
+            if is_archive(file, search.names) or file.endswith(OTHERS)
+        ]
+        yield from _complete(search, folder, readers, is_alone=not folders and not archives)
+        for file in archives:
+            yield from _in_archive(search, Path(folder, file))
 
 
 def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
@@ -170,19 +176,29 @@ def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
     search.passed_by += packed.problems
     for folder, files in sorted(packed.folders.items()):
         # The archive itself, if they are at its top.
-        yield from _complete(search, str(path / folder), files)
+        yield from _complete(search, str(path / folder), files, is_alone=True)
     if not packed.folders and not packed.problems:
         search.passed_by.append(f"`{path}` has no {_names(search)}")
 
 
-def _complete(search: Search, place: str, files: Mapping[str, Reader]) -> Iterator[Folder]:
+def _complete(
+    search: Search, place: str, files: Mapping[str, Reader], *, is_alone: bool
+) -> Iterator[Folder]:
     """Yield the programs of a folder if all of them are there: those for each machine that their names say."""
+    matches = {file: program_of(file, search.names) for file in files}
+    endings = {match[1] for match in matches.values() if match}
     by_ending: dict[str, dict[str, Part]] = {}
-    for file, read in files.items():
-        match = program_of(file, search.names)
+    for file, match in matches.items():
         if match:
             name, ending = match
-            by_ending.setdefault(ending, {})[name] = Part(place, name, ending, read)
+            part = Part(
+                place=place,
+                name=name,
+                ending=ending,
+                read=files[file],
+                is_alone=is_alone and len(endings) == 1,
+            )
+            by_ending.setdefault(ending, {})[name] = part
     for parts in by_ending.values():
         if len(parts) == len(search.names):
             places = dict.fromkeys(parts[name].precise_place for name in search.names)

@@ -77,7 +77,7 @@ def find_sets(
     for search in searches.values():
         for message in search.passed_by:
             note(f"note: {message}: passed by")
-    separate = without_overlap(sets, root)
+    separate = without_overlap(sets, project.root)
     in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
     return _joined(in_order) if project.is_universal2 else in_order
 

@@ -51,7 +51,7 @@ def test_a_word_in_a_name_is_wrong_if_no_code_is_for_it(
 def test_all_names_the_file_whose_name_says_the_machine(tool: Tool) -> None:
     tool.put("", **{"tool-linux": LINUX, "tool-macos": ARM_MAC, "tool": headers.pe()})
     places = {wheel["from"] for wheel in tool.all().values()}
-    assert places == {"dist", "dist/tool-linux", "dist/tool-macos"}
+    assert places == {"dist/tool", "dist/tool-linux", "dist/tool-macos"}
 
 
 def test_all_names_each_file_of_several_programs(tool: Tool) -> None:

@@ -150,6 +150,33 @@ def test_an_archive_can_be_excluded(tool: Tool) -> None:
     assert "note: `exclude` names `gone/*`, which does not exist" in result.stderr
 
 
+@pytest.mark.parametrize("folder", ["", "below"])
+def test_two_programs_of_which_one_lies_at_the_top_are_refused_by_file(
+    tool: Tool, folder: str
+) -> None:
+    file = "tool" if folder else "tool-linux"
+    other = Path("dist", folder, file) if not folder else Path("dist", folder)
+    tool.put("", tool=FOREIGN)
+    tool.put(folder, **{file: OLD})
+    message = tool.build("all", "--local", code=1).stderr
+    assert f"`{Path('dist/tool')}`" in message
+    assert f"`{other}`" in message
+    assert 'as `exclude = ["dist/tool"]` does' in message
+    tool.edit('from = "dist"', 'from = "dist"\nexclude = ["dist/tool"]')
+    assert len(tool.all()) == 1
+
+
+def test_two_programs_in_one_archive_are_refused_with_both_names(tool: Tool) -> None:
+    tool.dist.mkdir()
+    with zipfile.ZipFile(tool.dist / "all.zip", "w") as archive:
+        archive.writestr("tool", OLD)
+        archive.writestr("tool-linux", NEW)
+    message = tool.build("all", code=1).stderr
+    one, other = Path("dist/all.zip/tool"), Path("dist/all.zip/tool-linux")
+    assert f"`{one}` and `{other}` have different programs" in message
+    assert "hint: make `dist/all.zip` again with one of them, or unpack it" in message
+
+
 @pytest.mark.parametrize("pattern", ["dist/**/tool.exe", "dist/x/*.exe"])
 def test_a_file_beside_another_program_can_be_excluded(tool: Tool, pattern: str) -> None:
     tool.put("x", tool=OLD, tool_exe=WINDOWS)

@@ -121,7 +121,10 @@ def test_all_joins_programs_of_two_places(pair: Tool) -> None:
     pair.put("two", server=STATIC, server_exe=headers.pe())
     tags = [wheel["platform_tags"] for wheel in pair.all().values()]
     assert tags == [["manylinux_2_17_x86_64", "manylinux2014_x86_64"], ["win_amd64"]]
-    assert places(pair) == {"one and two"}
+    assert places(pair) == {
+        "one/tool and two/server",
+        "one/tool.exe and two/server.exe",
+    }
 
 
 def test_all_names_both_places_of_programs_for_different_machines(pair: Tool) -> None:
