@@ -31,7 +31,7 @@ ZIPS = (".zip", ".whl")
 # One compressed file, without a name of its own.
 SINGLES = (".gz", ".xz", ".bz2", ".zst")
 # Archives that programs are released in as well, and that are not read here.
-OTHERS = (".7z", ".rar", ".tar.lz", ".tar.lz4", ".tar.Z")
+OTHERS = (".7z", ".rar", ".tar.lz", ".tar.lz4", ".tar.z")
 # What reading an archive raises: damaged, encrypted, compressed in a way that this Python does not
 # know, or without the member that is asked for.
 UNREADABLE = (
@@ -150,9 +150,10 @@ def _members(path: Path, bounds: Bounds) -> Iterator[Openable]:
         raise BuildError(f"`{path}` is not a regular file")
     with path.open("rb") as packed:
         magic = packed.read(3)
-    if path.suffix in ZIPS or magic == ZIP:
+    file = path.name.casefold()
+    if file.endswith(ZIPS) or magic == ZIP:
         return _zip_members(path, bounds)
-    if path.name.endswith(SINGLES) and not path.name.endswith(TARS):
+    if file.endswith(SINGLES) and not file.endswith(TARS):
         return _single_member(path, magic, bounds)
     return _tar_members(path, magic, bounds)
 

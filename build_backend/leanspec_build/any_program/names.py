@@ -44,6 +44,42 @@ OTHER_WORDS = {
     *("softfloat", "static", "universal", "universal2", "unknown"),
 }
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS}
+# Packages and compressed files of a program, in forms that are not read here.
+PACKAGES = (
+    *(".apk", ".appimage", ".br", ".cab", ".cpio", ".crate", ".deb", ".dmg", ".flatpak"),
+    *(".gzip", ".jar", ".lz", ".lz4", ".lzma", ".msi", ".msix", ".nupkg", ".part", ".pkg"),
+    *(".rpm", ".run", ".snap", ".z", ".001"),
+)
+# Files about a program: checksums, signatures, bills of materials, debug information, texts, our wheels.
+COMPANIONS = (
+    *(
+        ".asc",
+        ".att",
+        ".b2sum",
+        ".b3",
+        ".blake3",
+        ".blockmap",
+        ".cdx",
+        ".cert",
+        ".crt",
+        ".d",
+    ),
+    *(".debug", ".dwp", ".gpg", ".html", ".json", ".jsonl", ".md", ".md5", ".md5sum"),
+    *(".minisig", ".pdb", ".pem", ".ps1", ".pub", ".rb", ".sbom", ".sh", ".sha1"),
+    *(".sha1sum", ".sha256", ".sha256sum", ".sha512", ".sha512sum", ".sig", ".sign"),
+    *(
+        ".sigstore",
+        ".spdx",
+        ".sum",
+        ".sym",
+        ".txt",
+        ".whl",
+        ".xml",
+        ".yaml",
+        ".yml",
+        ".zsync",
+    ),
+)
 VERSION = re.compile(r"v?\d+|(rc|alpha|beta|nightly|dev)\d*")
 
 
@@ -55,6 +91,19 @@ def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
         if stem.startswith(name) and _is_machine(stem.removeprefix(name)):
             return name, file.removeprefix(name)
     return None
+
+
+def is_other_form(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file is a program by its name, in a form that is not read."""
+    lower = file.casefold()
+    if lower.endswith(PACKAGES):
+        return file.startswith(tuple(names))
+    if lower.endswith(COMPANIONS) or program_of(file, names):
+        return False
+    # With a machine in its name, it is a program whatever it ends with.
+    dots = [match.start() for match in re.finditer(r"\.", file)]
+    matches = [program_of(file[:dot], names) for dot in dots]
+    return any(match and match[1] not in ("", WINDOWS_SUFFIX) for match in matches)
 
 
 def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str | None:

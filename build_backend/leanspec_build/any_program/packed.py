@@ -16,6 +16,7 @@ from typing import IO, NamedTuple, NoReturn
 from leanspec_build.archives import (
     ARCHIVES,
     FILE,
+    OTHERS,
     SINGLES,
     Bounds,
     Member,
@@ -28,9 +29,10 @@ from leanspec_build.formats.executable import LARGEST_FILE
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
 from leanspec_build.source import Source, source_of
 
-from .names import program_of
+from .names import is_other_form, program_of
 
 ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
+UNREAD = "`{}` is of a kind that is not read"
 # A source archive of a large project has tens of thousands of files.
 BOUNDS = Bounds(members=100_000, content=8 * LARGEST_FILE)
 # An archive of archives is what services wrap around the output of a build.
@@ -189,6 +191,10 @@ class _Pass:
         if self._targets:
             return name in self._targets
         file = posixpath.basename(name)
+        if is_other_archive(file, self._programs.names):
+            self._programs.problems.append(
+                UNREAD.format(f"{self._prefix}{name}` in `{self._programs.path}")
+            )
         return bool(program_of(file, self._programs.names)) or self._is_archive(name)
 
     def _is_archive(self, name: str) -> bool:
@@ -204,7 +210,7 @@ class _Pass:
         return False
 
     def _search_inner(self, name: str, file: IO[bytes]) -> None:
-        ending = next(filter(name.endswith, (*ARCHIVES, *SINGLES)))
+        ending = next(filter(name.casefold().endswith, (*ARCHIVES, *SINGLES)))
         is_one = ending in SINGLES
         place = MemberPlace(
             self._number, posixpath.basename(name) if is_one else f"inner{ending}"
@@ -218,10 +224,17 @@ class _Pass:
 
 def is_archive(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file may have programs in it; one that is only compressed has to have a program's name."""
-    if file.endswith(ARCHIVES):
+    if file.casefold().endswith(ARCHIVES):
         return True
     stem, dot, ending = file.rpartition(".")
-    return dot + ending in SINGLES and bool(program_of(stem, names))
+    return (dot + ending).casefold() in SINGLES and bool(program_of(stem, names))
+
+
+def is_other_archive(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file may have programs in it that cannot be read."""
+    if is_archive(file, names):
+        return False
+    return file.casefold().endswith(OTHERS) or is_other_form(file, names)
 
 
 def _plain(name: str) -> str:

@@ -17,7 +17,7 @@ from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.keys import WINDOWS_SUFFIX
 
 from .names import program_of
-from .packed import Reader, is_archive, programs_in
+from .packed import UNREAD, Reader, is_archive, is_other_archive, programs_in
 
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
@@ -97,7 +97,7 @@ def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
                 yield folder
             if is_empty and len(paths) > 1 and len(search.parts) == count:
                 search.passed_by.append(f"`{path}` has no {_names(search)}")
-        elif path.name.endswith((*ARCHIVES, *OTHERS)):
+        elif path.name.casefold().endswith((*ARCHIVES, *OTHERS)):
             yield from _in_archive(search, path)
         elif len(search.names) == 1:
             # A program that is given may have any name.
@@ -128,7 +128,7 @@ def _names(search: Search) -> str:
 
 def _reader_of(file: Path) -> Reader:
     """Return how to read a program that is given, which may be compressed."""
-    if not file.name.endswith(SINGLES):
+    if not file.name.casefold().endswith(SINGLES):
         return functools.partial(read_binary, file)
     name = file.stem.removesuffix(WINDOWS_SUFFIX)
     ((_, reader),) = programs_in(file, (name,)).folders["."].items()
@@ -161,7 +161,7 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
         archives = [
             file
             for file in files
-            if is_archive(file, search.names) or file.endswith(OTHERS)
+            if is_archive(file, search.names) or is_other_archive(file, search.names)
         ]
         yield from _complete(search, folder, readers, is_alone=not folders and not archives)
         for file in archives:
@@ -169,8 +169,8 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
 
 
 def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
-    if path.name.endswith(OTHERS):
-        search.passed_by.append(f"`{path}` is an archive of a kind that is not read")
+    if is_other_archive(path.name, search.names):
+        search.passed_by.append(UNREAD.format(path))
         return
     packed = programs_in(path, search.names)
     search.passed_by += packed.problems

@@ -25,7 +25,7 @@ from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
-from .names import program_of, wrong_word
+from .names import is_other_form, program_of, wrong_word
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts, part_messages
@@ -158,7 +158,9 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         path
         for pattern, search in searches.items()
         for path in executables(_paths(root, pattern))
-        if not program_of(path.name, programs) and not _is_left_out(path, search)
+        if not program_of(path.name, programs)
+        and not is_other_form(path.name, programs)
+        and not _is_left_out(path, search)
     ]
     parts = [part for search in searches.values() for part in search.parts]
     messages = [line for search in searches.values() for line in search.passed_by]
@@ -302,7 +304,8 @@ def _note_wrong_name(project: Project, binary: Binary) -> None:
 def _stem(file: str) -> str:
     """Return a file name without what an archive's name ends with."""
     endings = (*ARCHIVES, *SINGLES)
-    return file.removesuffix(next(filter(file.endswith, endings), ""))
+    ending = next(filter(file.casefold().endswith, endings), "")
+    return file[: len(file) - len(ending)]
 
 
 def _excluded(project: Project) -> set[str]:

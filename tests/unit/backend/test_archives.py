@@ -157,7 +157,11 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
             "is not a whole archive",
         ),
         ("x.tar", DAMAGED, "it has a damaged header"),
-        ("x.7z", b"7z", "is an archive of a kind that is not read"),
+        ("x.7z", b"7z", "is of a kind that is not read"),
+        ("tool-linux-arm64.tar.lzma", b"", "is of a kind that is not read"),
+        ("tool-linux-arm64.new", b"", "is of a kind that is not read"),
+        ("tool_1.2.3.AppImage", b"", "is of a kind that is not read"),
+        ("x.zip", zipped(("tool.DEB", b"")), "`tool.DEB` in `dist/x.zip` is of a kind"),
         (
             "x.zip",
             zipped(("x.tar", b"damaged")),
@@ -175,6 +179,21 @@ def test_all_names_each_archive_that_it_passes_by(
     assert words in result.replace(os.sep, "/")
     *_, line, _ = result.splitlines()
     assert line.endswith(": passed by")
+
+
+@pytest.mark.parametrize(
+    "file", ["tool.1", "tool-linux.sig", "tool-linux-x64.zip.sha256", "toolbox.deb.d"]
+)
+def test_all_passes_by_files_about_a_program_without_a_note(tool: Tool, file: str) -> None:
+    tool.put("", tool=LINUX, **{file: b"0"})
+    assert "note:" not in tool.build("all", "--dry-run").stderr
+
+
+@pytest.mark.parametrize("file", ["TOOL.ZIP", "tool-linux.Zip", "x.TAR", "tool-linux.GZ"])
+def test_all_reads_an_archive_with_an_ending_in_capitals(tool: Tool, file: str) -> None:
+    data = {"ZIP": zipped(("tool", LINUX)), "TAR": tarred(("tool", LINUX))}
+    tool.put("", **{file: data.get(file[-3:].upper(), gzip.compress(LINUX))})
+    assert contents(tool) == {LINUX}
 
 
 @pytest.mark.parametrize(
