@@ -78,11 +78,6 @@ class ProgramSet:
         return all(len(binary.executable.cpus) == 1 for binary in self.binaries.values())
 
     @property
-    def is_static(self) -> bool:
-        """Whether the programs run with any C library."""
-        return all(binary.executable.static for binary in self.binaries.values())
-
-    @property
     def platforms(self) -> set[str]:
         """The names of the platforms of the tags, as `linux-x64`."""
         return machine_names(self.machines)

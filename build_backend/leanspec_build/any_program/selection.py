@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from leanspec_build.errors import BuildError
@@ -9,17 +10,16 @@ from leanspec_build.project.manifest import Project
 
 from .program_set import ProgramSet
 
-MUSL = "-musl"
-
 
 def choose_platforms(
     sets: list[ProgramSet], project: Project, requested: Sequence[str]
 ) -> list[ProgramSet]:
     """Return the sets for the requested platforms, or all of them.
 
-    Raises BuildError if a platform that is requested, or stated by the project, has none; without a
-    request, also for a set that is for none of the project's.
+    Raises BuildError if a platform that is requested, or stated by the project, has none, and for a
+    set that is for a platform that the project does not state.
     """
+    _must_be_stated(requested, project.platforms)
     expected = requested or project.platforms
     hint = "build them, or take them out of `platforms` under `[tool.leanspec-build]`"
     if requested:
@@ -31,35 +31,42 @@ def choose_platforms(
             f"there are no programs for {_listed(missing)}, only for {_listed(sorted(available))}",
             hint=hint,
         )
-    if requested:
-        return [programs for programs in sets if programs.platforms & set(requested)]
+    chosen = [programs for programs in sets if programs.platforms & {*expected}]
+    if not requested:
+        chosen = sets
     if project.platforms:
-        _must_be_expected(sets, project.platforms)
-    return sets
+        _must_be_expected(chosen, project.platforms)
+    return chosen
+
+
+def _must_be_stated(requested: Sequence[str], platforms: Sequence[str]) -> None:
+    """Raise BuildError for a platform that is requested, and not among those of the project."""
+    more = [name for name in requested if platforms and name not in platforms]
+    if more:
+        raise BuildError(
+            f"`--platform` names {_listed(more)}, which is not among the `platforms` of the project",
+            hint=f"the project has {_listed(platforms)}; or add it under `[tool.leanspec-build]`",
+        )
 
 
 def _must_be_expected(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
-    """Raise BuildError for programs that are for none of the platforms."""
-    more = [programs for programs in sets if not _is_expected(programs, platforms)]
+    """Raise BuildError for programs that are for other platforms, if only in addition."""
+    more = [programs for programs in sets if programs.platforms - {*platforms}]
     if not more:
         return
+    others = [sorted(programs.platforms - {*platforms}) for programs in more]
     lines = [
-        f"`{programs.place}` is for {_listed(sorted(programs.platforms))}"
-        for programs in more
+        f"`{programs.place}` is for {_listed(names)}"
+        for programs, names in zip(more, others, strict=True)
     ]
-    every = [*platforms, *sorted({min(programs.platforms) for programs in more})]
+    every = dict.fromkeys([*platforms, *sorted(itertools.chain.from_iterable(others))])
     quoted = ", ".join(f'"{name}"' for name in every)
+    hint = f"write `platforms = [{quoted}]`"
+    if all(programs.platforms.isdisjoint(platforms) for programs in more):
+        hint += ", or leave the place out by `exclude`"
     raise BuildError(
-        f"{'; '.join(lines)}, which is not among the `platforms` of the project",
-        hint=f"write `platforms = [{quoted}]`, or leave the place out by `exclude`",
+        f"{'; '.join(lines)}, which is not among the `platforms` of the project", hint=hint
     )
-
-
-def _is_expected(programs: ProgramSet, platforms: Sequence[str]) -> bool:
-    names = programs.platforms
-    # Whoever states no musl is content with a static program, which runs there, too.
-    plain = {name.removesuffix(MUSL) for name in names if programs.is_static}
-    return bool((names | plain) & set(platforms))
 
 
 def _listed(names: Sequence[str]) -> str:

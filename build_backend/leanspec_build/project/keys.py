@@ -109,8 +109,7 @@ def read_keys(table: object, path: Path) -> dict[str, Any]:
     _must_be_different(data_files, path)
     _must_be_floors(table.get("floors", {}), path)
     must_be_a_repair(table.get("repair"), f"`{path}`")
-    for name in table.get("platforms", []):
-        must_be_a_platform(name, f"`{path}`")
+    _must_be_platforms(table.get("platforms"), path)
     return dict(table)
 
 
@@ -237,6 +236,13 @@ def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
                 f"`{path}` promises `{text}` to `{platform}`, which is not a known platform",
                 hint="platforms look like `linux-x64`, `linux-arm64`, `darwin-arm64`",
             )
+
+
+def _must_be_platforms(names: list[str] | None, path: Path) -> None:
+    if names == []:
+        _refuse(path, "wants a list of names as `platforms`", KEYS["platforms"].example)
+    for name in names or []:
+        must_be_a_platform(name, f"`{path}`")
 
 
 def must_be_a_platform(name: str, source: str) -> None:

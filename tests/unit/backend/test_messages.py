@@ -358,6 +358,9 @@ def test_all_platforms_that_the_project_does_not_state_are_named(tool: Tool) -> 
     message = tool.build("all", code=1).stderr
     every = '["linux-x64", "darwin-arm64", "windows-x64"]'
     assert f"hint: write `platforms = {every}`, or leave the place out" in message
+    tool.edit('platforms = ["linux-x64"]', "platforms = []")
+    message = tool.build("all", code=1).stderr
+    assert "wants a list of names as `platforms` under" in message
 
 
 def test_a_place_without_programs_is_named(tool: Tool) -> None:

@@ -307,16 +307,33 @@ def test_a_program_for_a_platform_that_is_not_stated_is_refused(
     assert len(tool.all()) == 3
 
 
-def test_a_static_program_may_be_for_linux_without_musl_being_stated(tool: Tool) -> None:
-    tool.edit('from = "dist"', 'from = "dist"\nplatforms = ["linux-arm64"]')
-    tool.put("static", tool=headers.elf("aarch64", loader=None, needed=()))
+@pytest.mark.parametrize("stated", ["linux-x64", "linux-x64-musl"])
+def test_a_static_program_is_for_linux_with_and_without_musl(
+    tool: Tool, stated: str
+) -> None:
+    (other,) = {"linux-x64", "linux-x64-musl"} - {stated}
+    tool.edit('from = "dist"', f'from = "dist"\nplatforms = ["{stated}"]')
+    tool.put("static", tool=STATIC)
+    message = tool.build("all", code=1).stderr
+    assert f"is for `{other}`, which is not among the `platforms` of the project" in message
+    hint = f'platforms = ["{stated}", "{other}"]'
+    assert message.endswith(f"hint: write `{hint}`\n")
+    tool.edit(f'platforms = ["{stated}"]', hint)
     assert len(tool.all()) == 1
-    tool.put("glibc", tool=dynamic("aarch64"))
+    tool.put("glibc", tool=NEW)
     assert len(tool.all()) == 2
 
 
-def test_platforms_can_be_chosen(tool: Tool) -> None:
+def test_a_platform_that_the_project_does_not_state_cannot_be_chosen(tool: Tool) -> None:
     tool.edit('from = "dist"', PLATFORMS)
+    tool.put("musl", tool=MUSL)
+    message = tool.build("all", "--platform", "linux-x64-musl", code=1).stderr
+    words = "`--platform` names `linux-x64-musl`, which is not among the `platforms`"
+    assert words in message
+    assert "hint: the project has `linux-x64`, `windows-x64`; or add it" in message
+
+
+def test_platforms_can_be_chosen(tool: Tool) -> None:
     tool.put("linux", tool=OLD)
     tool.put("both", tool=BOTH_MACS)
     platforms = ("--platform", "darwin-arm64", "--platform", "linux-x64")
