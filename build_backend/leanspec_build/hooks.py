@@ -15,6 +15,7 @@ from typing import NoReturn, ParamSpec, Protocol, TypeVar
 
 from . import package
 from .any_program import programs
+from .any_program.sets import folders_of
 from .errors import BuildError, note
 from .project.index_rules import refusal_notes
 from .project.manifest import Project, load_project
@@ -157,8 +158,7 @@ def _write_metadata(directory: str, project: Project, content: Content) -> str:
 
 def _note_mixture(project: Project, out: Path) -> None:
     """Remark on a wheel among the programs: an upload of that folder would upload both."""
-    folders = {(project.root / place).resolve() for place in project.places}
-    if out.resolve() in folders:
+    if out.resolve() in folders_of(project.root, project.places):
         note(
             f"note: the wheel goes into `{out}`, where the programs are:"
             " `uv build --wheel -o wheelhouse` keeps them apart"

@@ -128,12 +128,19 @@ def _sets_of_several(
 
 def _must_not_be_read(out: Path, root: Path, patterns: Sequence[str]) -> None:
     """Raise BuildError if wheels would be written among the files that they are made from."""
-    folders = {(root / _without_wildcards(pattern)).resolve() for pattern in patterns}
-    if out.resolve() in folders:
+    if out.resolve() in folders_of(root, patterns):
         raise BuildError(
             f"refusing to write wheels into `{out}`, where the programs are",
             hint="name another folder: `--out wheelhouse`",
         )
+
+
+def folders_of(root: Path, patterns: Iterable[str]) -> set[Path]:
+    """Return the folders that places are, or that the files among them lie in."""
+    folders = {(root / _without_wildcards(pattern)).resolve() for pattern in patterns}
+    paths = [root / name for pattern in patterns for name in _glob(root, pattern)]
+    folders |= {path.absolute().parent.resolve() for path in paths if path.is_file()}
+    return folders
 
 
 def _without_wildcards(pattern: str) -> Path:

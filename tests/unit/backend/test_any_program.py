@@ -544,6 +544,14 @@ def test_all_does_not_write_where_the_programs_are(tool: Tool, places: str) -> N
     assert "hint: name another folder: `--out wheelhouse`" in error
 
 
+@pytest.mark.parametrize("place", ["dist/linux/tool", "dist/*/tool"])
+def test_all_does_not_write_next_to_a_program_that_is_named(tool: Tool, place: str) -> None:
+    tool.put("linux", tool=headers.elf())
+    error = tool.build("all", "--from", place, "--out", "dist/linux", code=1).stderr
+    assert f"into `{Path('dist/linux')}`, where the programs are\n" in error
+    tool.build("all", "--from", place, "--out", "dist/wheels")
+
+
 def test_all_does_not_read_what_it_wrote(tool: Tool) -> None:
     tool.put("linux", tool=headers.elf())
     tool.edit('"dist"', '"."')
