@@ -24,7 +24,7 @@ from .formats.executable import load_file
 from .formats.view import Bytes, in_little_memory, pieces
 from .project.manifest import Project
 from .project.metadata import metadata_file
-from .project.names import same_name
+from .project.names import escaped, must_be_installable, same_name
 from .source import Source
 from .tags.model import EVERY_MACHINE, Tags
 from .wheel_record import RecordLine, record_file, record_line
@@ -55,6 +55,14 @@ class WheelEntry:
         if isinstance(self.data, Source):
             return self.data.load()
         return self.data
+
+    @property
+    def origin(self) -> str:
+        """Where its bytes are from, for people."""
+        if isinstance(self.data, Source):
+            return self.data.name
+        path = self.data if isinstance(self.data, Path) else self.name
+        return f"`{escaped(str(path)) if not str(path).isascii() else path}`"
 
     @property
     def size(self) -> int:
@@ -177,12 +185,15 @@ def wheel_name(project: Project, content: Content) -> str:
 def wheel_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the files of a wheel without RECORD: sorted, the metadata behind them.
 
-    Raises BuildError if two of them have one place.
+    Raises BuildError if two of them have one place, or one has a name that its system cannot have.
     """
     entries = sorted(content.entries, key=lambda entry: entry.name)
     entries += metadata_entries(project, content)
+    is_windows = any(tag.startswith(("win", "any")) for tag in content.tags.platforms)
+    for entry in entries:
+        must_be_installable(entry.name, entry.origin, is_windows=is_windows)
     commands = {**project.metadata.scripts, **project.metadata.gui_scripts}
-    _must_differ(entries, [f"{scripts_folder(project)}/{name}" for name in commands])
+    _must_differ(entries, {f"{scripts_folder(project)}/{name}": name for name in commands})
     return entries
 
 
@@ -219,26 +230,29 @@ def _add(archive: zipfile.ZipFile, entry: WheelEntry, level: int) -> RecordLine:
     return record_line(entry.name, data)
 
 
-def _must_differ(entries: list[WheelEntry], commands: list[str]) -> None:
+def _must_differ(entries: list[WheelEntry], commands: Mapping[str, str]) -> None:
     """Raise BuildError if two files have one place, also where a system does not tell cases apart.
 
     A command of the project is a file, too, and a folder takes a place as a file does.
     """
-    names = {same_name(command): command for command in commands}
+    origins = {
+        same_name(place): f"the script `{name}` of the project"
+        for place, name in commands.items()
+    }
     for entry in entries:
         key = same_name(entry.name)
-        if key in names:
-            _refuse(names[key], entry.name)
-        names[key] = entry.name
+        if key in origins:
+            _refuse(origins[key], entry)
+        origins[key] = entry.origin
     for entry in entries:
         for folder in PurePosixPath(same_name(entry.name)).parents:
-            if str(folder) in names:
-                _refuse(names[str(folder)], entry.name)
+            if str(folder) in origins:
+                _refuse(origins[str(folder)], entry)
 
 
-def _refuse(one: str, other: str) -> NoReturn:
+def _refuse(origin: str, entry: WheelEntry) -> NoReturn:
     raise BuildError(
-        f"two files of the wheel have one place: `{one}` and `{other}`",
+        f"two files of the wheel have one place: {origin} and {entry.origin}, at `{entry.name}`",
         hint="rename one of them, or correct `data-files`",
     )
 

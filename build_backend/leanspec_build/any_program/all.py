@@ -60,9 +60,10 @@ def make_all(options: argparse.Namespace) -> int:
         wheels.append((None, stub_content(project, tags)))
     if not options.local and not options.dry_run:
         _must_be_publishable(chosen)
+    for _, content in wheels:
+        # Before the first wheel is written, each has to be valid.
+        wheel_entries(project, content)
     if options.dry_run:
-        for _, content in wheels:
-            wheel_entries(project, content)
         names = iter([wheel_name(project, content) for _, content in wheels])
         _report(wheels, names, options)
     else:

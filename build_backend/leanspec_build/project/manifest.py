@@ -16,7 +16,12 @@ from leanspec_build.errors import BuildError, note
 
 from .keys import TABLE, read_keys
 from .metadata import read_metadata
-from .names import COMMAND_FOLDERS, must_be_a_command, same_name
+from .names import (
+    COMMAND_FOLDERS,
+    must_be_a_command,
+    must_be_outside_python,
+    same_name,
+)
 
 WILDCARD = re.compile(r"[*?[]")
 
@@ -112,10 +117,10 @@ class Project:
                 files = [path.relative_to(self.root) for path in paths]
                 _must_stay_inside(self.root, files)
                 self._must_replace_nothing(folder, paths)
-                placed |= {
-                    (f"{folder}/{path.relative_to(base).as_posix()}", path)
-                    for path in paths
-                }
+                for path in paths:
+                    place = f"{folder}/{path.relative_to(base).as_posix()}"
+                    must_be_outside_python(place, path.relative_to(self.root))
+                    placed.add((place, path))
         return sorted(placed)
 
     def _must_replace_nothing(self, folder: str, paths: list[Path]) -> None:

@@ -17,12 +17,23 @@ DEVICES = re.compile(
     r"(con|prn|aux|nul|(com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$)(\..*)?"
 )
 NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]|[. ]$')
+# What no installer, or not each one, writes as it stands: control characters, a backslash, bytes outside UTF-8.
+NOT_IN_WHEELS = re.compile("[\x00-\x1f\x7f\\\\\ud800-\udfff]")
+# Where each Python of an environment looks for modules.
+OF_PYTHON = re.compile(
+    r"(.*/)?(site|dist)-packages(/.*)?|lib(64)?/python[0-9.]+t?/.*|lib/[^/]*\.py"
+)
 COMMAND_FOLDERS = ("bin", "scripts")
 
 
 def same_name(name: str) -> str:
     """Return what equals for names that a system takes for one: by case, or by how accents are written."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def escaped(name: str) -> str:
+    """Return a name in ASCII, which shows what looks like another name, or like nothing."""
+    return name.encode("unicode_escape").decode()
 
 
 def must_be_a_command(name: str, path: Path) -> None:
@@ -45,3 +56,29 @@ def _problem(name: str) -> str | None:
     if NOT_ON_WINDOWS.search(name):
         return "which Windows cannot have as a file"
     return None
+
+
+def must_be_installable(name: str, file: str, *, is_windows: bool) -> None:
+    """Raise BuildError for a file of a wheel that a system cannot have, or an installer does not write."""
+    problem = None
+    if NOT_IN_WHEELS.search(name):
+        problem = "which not every installer writes"
+    for part in map(same_name, name.split("/")):
+        if is_windows and DEVICES.fullmatch(part):
+            problem = f"and `{part}` is a device of Windows"
+        elif is_windows and NOT_ON_WINDOWS.search(part):
+            problem = f"and Windows cannot have `{part}` as a file"
+    if problem:
+        raise BuildError(
+            f"the wheel would have the file {file} as `{escaped(name)}`, {problem}",
+            hint="rename it, or leave it out under `data-files` or `data`",
+        )
+
+
+def must_be_outside_python(place: str, file: Path) -> None:
+    """Raise BuildError for a data file that Pythons of the environment would import, or run at each start."""
+    if OF_PYTHON.fullmatch(same_name(place)):
+        raise BuildError(
+            f"the data file `{file}` would be among the modules of Python, as `{place}`",
+            hint='modules go into a `package`; data into a folder of their own, as `data-files."share/example"`',
+        )

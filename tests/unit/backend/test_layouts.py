@@ -114,7 +114,9 @@ def test_two_files_with_one_place_are_refused(
         keys = keys.partition("\n")[2]
     tool.edit('from = "dist"', f'from = "dist"\n{keys}')
     put_files(tool, *files)
-    assert "have one place" in tool.build("all", *arguments, code=1).stderr
+    message = tool.build("all", *arguments, code=1).stderr
+    assert "have one place: " in message
+    assert f"`{Path(files[0])}`" in message
 
 
 def put_files(tool: Tool, *names: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import leanspec_build
 import pytest
@@ -115,8 +116,10 @@ def test_data_files_that_differ_in_accents_alone_are_refused(tool: Tool) -> None
     for name in ("caf\u00e9", "cafe\u0301"):
         (tool.root / name).write_text("text")
     tool.edit('from = "dist"', 'from = "dist"\ndata-files.share = ["caf*"]')
-    words = "two files of the wheel have one place"
-    assert words in tool.build("all", "--out", "out", code=1).stderr
+    message = tool.build("all", "--out", "out", code=1).stderr
+    assert (
+        "two files of the wheel have one place: `cafe\\u0301` and `caf\\xe9`, at" in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,64 @@ def test_a_data_file_replaces_no_command(
         load_project(tool.root).placed_files()
     tool.edit(f"data-files.{folder}", "data-files.share")
     assert load_project(tool.root).placed_files()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot have these names")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a:b", "and Windows cannot have `a:b` as a file"),
+        ("trail.", "and Windows cannot have `trail.` as a file"),
+        ("AUX.txt", "and `aux.txt` is a device of Windows"),
+        ("com\u00b9", "is a device of Windows"),
+    ],
+)
+def test_a_data_file_has_a_name_that_its_system_can_have(
+    tool: Tool, name: str, words: str
+) -> None:
+    (tool.root / "files").mkdir()
+    (tool.root / "files" / name).write_text("text")
+    tool.edit('from = "dist"', 'from = "dist"\ndata-files.share = ["files/*"]')
+    tool.put("linux", tool=headers.elf())
+    tool.build("all", "--dry-run")
+    tool.put("windows", tool_exe=headers.pe())
+    message = tool.build("all", "--out", "out", code=1).stderr
+    assert "the wheel would have the file `" in message
+    assert " as `a_tool-1.2.3.data/data/share/" in message
+    assert words in message
+    assert not (tool.root / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot have these names")
+@pytest.mark.parametrize("name", ["two\nlines", "back\\slash", "\udcff"])
+def test_a_data_file_has_a_name_that_each_installer_writes(tool: Tool, name: str) -> None:
+    (tool.root / "files").mkdir()
+    (tool.root / "files" / name).write_text("text")
+    tool.edit('from = "dist"', 'from = "dist"\ndata-files.share = ["files/*"]')
+    tool.put("linux", tool=headers.elf())
+    message = tool.build("all", "--dry-run", code=1).stderr
+    assert "`, which not every installer writes\n" in message
+
+
+@pytest.mark.parametrize("folder", ["share/con", "C:/x"])
+def test_a_folder_for_data_files_is_one_that_windows_can_have(
+    tool: Tool, folder: str
+) -> None:
+    tool.edit('from = "dist"', f'from = "dist"\ndata-files."{folder}" = ["pyproject.toml"]')
+    tool.put("windows", tool_exe=headers.pe())
+    assert "Windows" in tool.build("all", "--dry-run", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["lib/python3.13/site-packages", "Lib/site-packages/x", "lib64/python3.13t", "Lib"],
+)
+def test_a_data_file_is_no_module_of_python(tool: Tool, folder: str) -> None:
+    (tool.root / "evil.py").write_text("text")
+    tool.edit('from = "dist"', f'from = "dist"\ndata-files."{folder}" = ["evil.py"]')
+    words = "the data file `evil.py` would be among the modules of Python, as `"
+    with pytest.raises(BuildError, match=words):
+        load_project(tool.root).placed_files()
 
 
 def test_metadata_that_the_standard_does_not_allow_is_refused() -> None:
