@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from leanspec_build.formats.facts import Executable
-from leanspec_build.project.keys import WINDOWS_SUFFIX
+from leanspec_build.project.names import without_exe
 
 ARM = ("arm", "armeb", "armel", "armv5", "armv6l", "armv7l", "armv8")
 X86 = ("i686", "x86_64")
@@ -85,7 +85,7 @@ VERSION = re.compile(r"v?\d+|(rc|alpha|beta|nightly|dev)\d*")
 
 def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
     """Return the program that a file is by its name, and the rest of the name; None for other files."""
-    stem = file.removesuffix(WINDOWS_SUFFIX)
+    stem = without_exe(file)
     # Of `uv` and `uvx-linux`, the longer one is meant.
     for name in sorted(names, key=len, reverse=True):
         if stem.startswith(name) and _is_machine(stem.removeprefix(name)):
@@ -103,13 +103,13 @@ def is_other_form(file: str, names: Iterable[str]) -> bool:
     # With a machine in its name, it is a program whatever it ends with.
     dots = [match.start() for match in re.finditer(r"\.", file)]
     matches = [program_of(file[:dot], names) for dot in dots]
-    return any(match and match[1] not in ("", WINDOWS_SUFFIX) for match in matches)
+    return any(match and without_exe(match[1]) for match in matches)
 
 
 def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str | None:
     """Return the word of a file name that says another machine than its bytes; None if no word does."""
     _, rest = program_of(file, names) or ("", "")
-    words = _words(rest.removesuffix(WINDOWS_SUFFIX))
+    words = _words(without_exe(rest))
     statements: list[tuple[Mapping[str, tuple[str | None, ...]], set[str | None]]] = [
         (SYSTEMS, {executable.system}),
         (CPUS, {*executable.cpus}),

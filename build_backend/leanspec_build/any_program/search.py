@@ -14,7 +14,7 @@ from leanspec_build.archives import ARCHIVES, OTHERS, SINGLES
 from leanspec_build.binaries import read_binary
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.executable import read_executable
-from leanspec_build.project.keys import WINDOWS_SUFFIX
+from leanspec_build.project.names import without_exe
 
 from .names import program_of
 from .packed import UNREAD, Reader, is_archive, is_other_archive, programs_in
@@ -42,7 +42,7 @@ class Part:
     @property
     def precise_place(self) -> str:
         """Its folder, or the file itself: `exclude` with the folder would leave out others, too."""
-        if self.is_alone and self.ending in ("", WINDOWS_SUFFIX):
+        if self.is_alone and not without_exe(self.ending):
             return self.place
         return str(Path(self.place, self.name + self.ending))
 
@@ -130,7 +130,7 @@ def _reader_of(file: Path) -> Reader:
     """Return how to read a program that is given, which may be compressed."""
     if not file.name.casefold().endswith(SINGLES):
         return functools.partial(read_binary, file)
-    name = file.stem.removesuffix(WINDOWS_SUFFIX)
+    name = without_exe(file.stem)
     ((_, reader),) = programs_in(file, (name,)).folders["."].items()
     return reader
 

@@ -19,8 +19,8 @@ from packaging.tags import sys_tags
 from leanspec_build.archives import ARCHIVES, SINGLES
 from leanspec_build.binaries import Binary, binary_of, must_keep_floor
 from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note
-from leanspec_build.project.keys import WINDOWS_SUFFIX
 from leanspec_build.project.manifest import Project
+from leanspec_build.project.names import without_exe
 from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
@@ -177,7 +177,7 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
     if parts:
         hint = f"build all of them for one machine, or take the others out of `programs` {IN_TABLE}"
     elif others:
-        name = others[0].name.removesuffix(WINDOWS_SUFFIX)
+        name = without_exe(others[0].name)
         hint = f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
     elif left_out:
         hint = f"take what has the programs out of `exclude` {IN_TABLE}"

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from leanspec_build.errors import BuildError
 from leanspec_build.tags.floors import read_floor
 
-from .names import same_name
+from .names import same_name, without_exe
 
 TABLE = "[tool.leanspec-build]"
 REPAIRS = ("auditwheel",)
@@ -162,10 +162,10 @@ def _must_go_together(table: Mapping[str, Any], path: Path) -> None:
 def _must_be_programs(names: list[str], path: Path) -> None:
     for name in names:
         _must_be_a_file_name(name, path)
-        if name.endswith(WINDOWS_SUFFIX):
+        if without_exe(name) != name:
             raise BuildError(
                 f"`{path}` names the program `{name}`",
-                hint=f"leave the ending out, which only Windows has: `{name.removesuffix(WINDOWS_SUFFIX)}`",
+                hint=f"leave the ending out, which only Windows has: `{without_exe(name)}`",
             )
         if [same_name(other) for other in names].count(same_name(name)) > 1:
             raise BuildError(

@@ -26,6 +26,11 @@ OF_PYTHON = re.compile(
 COMMAND_FOLDERS = ("bin", "scripts")
 
 
+def without_exe(name: str) -> str:
+    """Return a file name without the ending of Windows, in capitals or not."""
+    return name[:-4] if name.casefold().endswith(".exe") else name
+
+
 def same_name(name: str) -> str:
     """Return what equals for names that a system takes for one: by case, or by how accents are written."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -126,6 +126,14 @@ def test_all_takes_one_compressed_file_of_any_name(tool: Tool) -> None:
     assert contents(tool) == {LINUX, WINDOWS}
 
 
+def test_all_finds_a_program_with_the_ending_of_windows_in_capitals(tool: Tool) -> None:
+    tool.put("", **{"tool.EXE": headers.pe()})
+    assert contents(tool) == {headers.pe()}
+    tool.edit('["tool"]', '["tool.EXE"]')
+    message = tool.build("all", code=1).stderr
+    assert "names the program `tool.EXE`\nhint: leave the ending out" in message
+
+
 def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> None:
     tool.edit('["tool"]', '["tool", "tool-x"]')
     for ending, data in {"-linux_amd64": LINUX, "_1.2.3_Darwin_arm64": MACOS}.items():
