@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
-from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import choice, cli
 from leanspec_launcher.manage.clients.server import ServerCommand
 from tests.support.clients import PROGRAM, Ask
@@ -43,7 +43,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def ask(home: Path) -> Ask:
-    """Run the command in this process; what it cannot do is raised as the launcher would say it."""
+    """Run the command in this process. Its errors are raised, but for those that click reports."""
 
     def run(*arguments: str, answer: str | None = None, terminal: bool = False) -> Result:
         runner = CliRunner()
@@ -53,8 +53,9 @@ def ask(home: Path) -> Ask:
             result = runner.invoke(
                 cli.command, arguments, input=answer, standalone_mode=False
             )
-        if isinstance(result.exception, CommandError):
-            raise result.exception
+        error = result.exception
+        if error is not None and not isinstance(error, click.ClickException | SystemExit):
+            raise error
         return result
 
     assert home.is_dir()
