@@ -10,7 +10,7 @@ import click
 from leanspec_launcher._pins import VERSION
 
 from .place import UI
-from .port import HIGHEST, port_of
+from .port import FIRST_PORT, HIGHEST, port_of
 from .serve import LOCAL_HOSTS, show
 
 FOLDER = click.Path(path_type=Path)
@@ -38,7 +38,11 @@ def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None
     "--multi-project", is_flag=True, help="Show every known project; select none."
 )
 @click.option(
-    "-p", "--port", metavar="PORT", callback=_port, help="Default: 3000, or the next."
+    "-p",
+    "--port",
+    metavar="PORT",
+    callback=_port,
+    help=f"Default: {FIRST_PORT}, or the next.",
 )
 @click.option(
     "--host", default=LOCAL_HOSTS[0], show_default=True, help="The address to listen on."

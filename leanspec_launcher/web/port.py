@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from leanspec_launcher.commands import CommandError
 
-DEFAULT, TRIES = 3000, 100
+FIRST_PORT, TRIES = 3000, 100
 HIGHEST = 65535
 # Seconds for a whole answer, however slowly its bytes come.
 ANSWER_SECONDS, STRANGER_SECONDS = 5.0, 1.0
@@ -55,7 +55,7 @@ def choose_port(host: str, option: int | None, configured: int | None) -> tuple[
     if explicit is not None:
         _must_be_free(host, explicit, is_option=option is not None)
         return explicit, ""
-    first = configured or DEFAULT
+    first = configured or FIRST_PORT
     for port in range(first, min(first + TRIES, HIGHEST + 1)):
         if is_free(host, port):
             return port, f"port {first} is in use" if port != first else ""
@@ -99,9 +99,10 @@ def _must_be_free(host: str, port: int, *, is_option: bool) -> None:
     try:
         _bind(host, port)
     except PermissionError:
+        option = "--port " if is_option else f"{VARIABLE}="
         raise CommandError(
             f"this user may not listen on port {port}",
-            hint=f"name a port above 1023: `{'--port ' if is_option else f'{VARIABLE}='}3000`",
+            hint=f"name a port above 1023: `{option}{FIRST_PORT}`",
         ) from None
     except OSError as error:
         answer = ask(host, port, STRANGER_SECONDS)

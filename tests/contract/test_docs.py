@@ -16,6 +16,7 @@ from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import FAILURE, INTERRUPTED
 from leanspec_launcher.manage.cli import root as launcher
 from leanspec_launcher.manage.clients.table import CLIENTS
+from leanspec_launcher.web.port import FIRST_PORT
 from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
@@ -165,6 +166,11 @@ def test_the_page_on_problems_quotes_messages_of_the_launcher() -> None:
         parts = [part.strip(" :") for part in quote.split(GAP)]
         longest = max(parts, key=len)
         assert longest in source, quote
+
+
+def test_the_page_on_the_web_ui_names_the_first_port() -> None:
+    page = (ROOT / "docs/web-ui.md").read_text("utf-8")
+    assert f"or {FIRST_PORT}, or the next free one" in page
 
 
 def variables() -> Iterator[tuple[str, str]]:
