@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from tests.support import headers
 from tests.support.versions import RELEASED
 
-FORMATS: dict[str, Callable[[str], bytes]] = {
-    "darwin": headers.mach_o,
-    "linux": headers.elf,
-    "windows": headers.pe,
-}
-
-
-CPUS = {"x64": "x86_64", "arm64": "aarch64"}
 # A program for each platform, as a runner would build it: what installers read, and nothing to run.
 BUILDS = {
     "linux-x64": headers.elf(versions={"libc.so.6": ["GLIBC_2.28"]}),
@@ -58,8 +49,7 @@ def put(
     said: dict[str, object] | None = None,
 ) -> Path:
     """Put a binary with its record where a CI job's artifact has it."""
-    system, cpu = platform.split("-")
-    data = data or FORMATS[system](CPUS[cpu]) + program.encode()
+    data = data or BUILDS[platform] + program.encode()
     return put_collected(folder / f"binaries-{platform}", program, platform, data, said)
 
 

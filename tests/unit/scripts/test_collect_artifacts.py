@@ -12,7 +12,7 @@ import pytest
 
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from tests.support import headers
-from tests.support.artifacts import put
+from tests.support.artifacts import BUILDS, put
 from tests.support.versions import REAL
 
 Scripts = Callable[..., CompletedProcess[str]]
@@ -114,7 +114,7 @@ def test_collect_artifacts_allows_the_gaps_that_the_plan_has_for_the_source(
             "is an executable for darwin-arm64, not for `linux-arm64`",
         ),
         (
-            lambda folder: put(folder, "cli", "linux-x64", headers.elf() + b"http"),
+            lambda folder: put(folder, "cli", "linux-x64", BUILDS["linux-x64"] + b"http"),
             "have the same bytes",
         ),
         (
