@@ -33,16 +33,19 @@ PIPX_INSTALL = "pipx install {global} {suffix} --force"
 class Installer:
     """An installer: how it is recognised, and its commands as templates.
 
-    `{names}` in a template are words of this environment: see `words`. Of several templates, the
-    first one whose program is there is used, or else the last one.
+    `{names}` in a template are words of this environment: see `words`. `exact` has `{version}` too,
+    and `unpin` has `{extras}`; the sentences `hint` and `instead` have the names of
+    `reinstall.filled`. Of several templates, the first one whose program is there is used, or else
+    the last one. A command that a row leaves out is pip's, if it has a default here.
     """
 
     name: str
     # What it leaves: see `detect.traces`.
     traces: tuple[str, ...]
 
-    # Reinstalls a program's wheel, by its hash too if the last word is `{wheel}`; none if no command
-    # of ours was seen to work.
+    # Reinstalls a program's wheel; none if no command of ours was seen to work. With `{wheel}` as
+    # the last word by its hash too, so the installer must know pip's options `--require-hashes`,
+    # `-r`, `--no-index` and `--find-links`.
     reinstall: tuple[str, ...] = ()
     # Whether that also brings the wheel of an extra that was left out.
     is_reinstall_enough: bool = False
@@ -57,7 +60,7 @@ class Installer:
     # Puts a release in the place of what this installer built from sources; empty in a project.
     release: str = "{pip} --force-reinstall {requirement}"
 
-    # Updates to the newest release; empty if the command for one version is the one.
+    # Updates to the newest release; empty if `exact` does. What undoes an update is `exact`, too.
     update: str = ""
     # Installs one version. `uv tool` would record it as the one that is wanted for ever, so there
     # it is uv itself. pipx lists what it recorded, so there nothing may go behind its back.
