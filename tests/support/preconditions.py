@@ -99,6 +99,15 @@ def _has_package(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
+def _has_cargo() -> bool:
+    """Tell whether cargo starts: that of rustup does not until the user has a toolchain."""
+    command = shutil.which("cargo")
+    if command is None:
+        return False
+    version = [command, "--version"]
+    return subprocess.run(version, capture_output=True, check=False).returncode == 0
+
+
 def _program(name: str) -> Precondition:
     """Return the precondition of a program that a contributor may not have."""
     return Precondition(lambda: shutil.which(name) is not None, is_optional_outside_ci=True)
@@ -187,7 +196,8 @@ PRECONDITIONS = {
     ),
     "mounts": Precondition(_mounts, excuses=("root",), is_optional_outside_ci=True),
     "network": Precondition(_reaches_the_index, is_optional_outside_ci=True),
-    **{name: _program(name) for name in ("cargo", "cc", "git", "localedef", "node", "npm")},
+    "cargo": Precondition(_has_cargo, is_optional_outside_ci=True),
+    **{name: _program(name) for name in ("cc", "git", "localedef", "node", "npm")},
     **{name: _program(name) for name in ("objcopy", "readelf")},
     **{name: _package(name) for name in ("cryptography", "httpx", "filelock", "minisign")},
     "a browser": Precondition(_has_browser, excuses=("root", "apt-get", "network")),
