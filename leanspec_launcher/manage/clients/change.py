@@ -99,7 +99,7 @@ def put_in(
         if not ours and not force:
             raise _other(file.path, name)
         joined = join(client, old if ours else None, server, enable=enable)
-        gone = () if ours else ("the server that had this name goes",)
+        gone = () if ours else ("the server that had this name is removed",)
         after = form.put(before, keys, joined.entry)
         shown = _difference(form, before, after, keys)
         keeps_copy = not _has_copy(client, form, file.path, before, keys[:-1])
@@ -336,5 +336,5 @@ def _naming(path: Path, client: Client) -> Iterator[None]:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise CommandError(
             f"cannot change `{path}`: {reason}",
-            hint=f"add it by hand: `leanspec-launcher mcp-config {name_of(client)}` prints what",
+            hint=f"add it by hand: `leanspec-launcher mcp-config {name_of(client)}` prints the lines",
         ) from None

@@ -70,8 +70,8 @@ def _must_be_literal(client: Client, server: ServerCommand) -> None:
     for text in (*server.words, server.cwd):
         if os.path.isabs(text) and re.search(client.expands, text):
             raise CommandError(
-                f"`{text}` contains a variable for {client.title}",
-                hint="keep the project, and install lean-spec, in a folder without such a sign",
+                f"`{text}` contains a sign that {client.title} would take for a variable",
+                hint="move the project, or install lean-spec, to a path without this sign",
             )
 
 
@@ -105,12 +105,12 @@ def _reason(server: ServerCommand, scope: str, folder: str, *, is_portable: bool
         return "`uvx` finds the server on every machine that has uv (`--absolute` names this installation)"
     if ends(server.command):
         return (
-            "no path of this installation stays: after an upgrade, type this command again"
+            "every upgrade moves this installation: type this command again after each one"
         )
     if scope != PROJECT:
-        return "it is this installation's own path: an editor may not know your `PATH`"
+        return "the path is this installation's own, because an editor may not know your `PATH`"
     if os.path.isabs(folder):
-        return f"it names `{folder}`, so it is for this machine only: keep it out of version control"
+        return f"the entry names `{folder}`, so it works only on this machine: keep it out of version control"
     reason = "" if has_uvx() else ", because uvx is not installed here"
     return (
         f"this entry works only on this machine{reason}; `--portable` writes one for every"

@@ -116,26 +116,31 @@ def _client_name(_: click.Context, __: click.Parameter, text: str | None) -> str
 @click.option(
     "--project",
     type=FOLDER,
-    help="The project: where its file is, and where clients start the server that do not know it.",
+    help="The project whose file changes, and in which the server starts. Default: this one.",
 )
 @click.option("--write", is_flag=True, help="Add the server to the client's file.")
 @click.option("--remove", is_flag=True, help="Take the server out of that file again.")
 @click.option(
     "--scope",
     type=click.Choice(SCOPES),
-    help="Which file: the project's, or yours for all. Default: the project's, if any.",
+    help="Use the project's file, or your own for all projects. Default: the project's, if any.",
 )
 @click.option(
-    "--all", "every", is_flag=True, help="Every client that this user has; your own files."
+    "--all",
+    "every",
+    is_flag=True,
+    help="Change your own file of every client that you have.",
 )
 @click.option(
     "--portable/--absolute",
     default=None,
-    help="Name no path of this machine (`uvx leanspec-mcp`), or this installation's own."
+    help="Write `uvx leanspec-mcp`, for every machine with uv, or this installation's path."
     " Default: portable in a project's file, absolute in yours.",
 )
-@click.option("--pin", is_flag=True, help="With `uvx`: this version, and no newer one.")
-@click.option("--enable", is_flag=True, help="Switch it on, if it is switched off there.")
+@click.option("--pin", is_flag=True, help="With `uvx`: write this version of the server.")
+@click.option(
+    "--enable", is_flag=True, help="Switch the server on, if the file switches it off."
+)
 @click.option(
     "--name", default=NAME, show_default=True, help="The server's name in the file."
 )
@@ -147,9 +152,7 @@ def _client_name(_: click.Context, __: click.Parameter, text: str | None) -> str
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before a file is changed.")
 @shared.dry_run
-@click.option(
-    "--force", is_flag=True, help="Replace another server that has the name, too."
-)
+@click.option("--force", is_flag=True, help="Also replace another server of the same name.")
 @shared.report("clients")
 def command(
     client: str | None,
@@ -163,9 +166,9 @@ def command(
     """Connect an MCP CLIENT, or print how.
 
     Prints the configuration that starts the server of this installation, without Node.js, and the
-    name of the file that it goes into. With --write, adds it to that file: shows the lines that
-    change, what else they do, and asks; keeps the rest of the file as it is, and the old file
-    beside it. Without CLIENT, lists the clients.
+    name of the file that it goes into. With --write, shows the lines that change and what else
+    they do, asks, and adds them. The rest of the file stays as it is, and a copy of the old file
+    is kept next to it. Without CLIENT, lists the clients.
 
     \b
     Examples:
@@ -219,13 +222,13 @@ def _check(
     if options.pin and options.portable is False:
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
     if not SERVER_NAME.fullmatch(options.name) or options.name in RESERVED:
-        raise click.UsageError(f"no client takes a server with the name `{options.name}`")
+        raise click.UsageError(f"invalid name of a server: `{options.name}`")
     must_confirm = not (options.yes or options.dry_run)
     if Output.is_for_programs and must_confirm and (write or options.remove):
-        raise click.UsageError("with `--json`, nobody is asked: add `--yes` or `--dry-run`")
+        raise click.UsageError("`--json` asks no questions: add `--yes` or `--dry-run`")
     is_for_one = link or policy or ((write or options.remove) and not every)
     if client is None and is_for_one:
-        raise click.UsageError("no CLIENT is named; `--all` changes every one you have")
+        raise click.UsageError("no CLIENT is given: name one, or add `--all`")
 
 
 def _report(clients: list[Result], code: int = 0) -> CommandReport:
@@ -247,7 +250,7 @@ def _list_clients(options: ChangeOptions) -> CommandReport:
     ]
     width = max(map(len, CLIENTS))
     is_any_present = any(client["is_present"] for client in clients)
-    others = "others:" if is_any_present else "none found; supported clients:"
+    others = "others:" if is_any_present else "no client was found; supported clients:"
     for heading, is_here in (("found here:", True), (others, False)):
         rows = [client for client in clients if client["is_present"] is is_here]
         lines = [
@@ -312,7 +315,7 @@ def _change_all(options: ChangeOptions) -> CommandReport:
         except Exception as error:  # noqa: BLE001 - as above
             code = report(explained(error))
     if not results and not code:
-        echo("no client is found: none of them has a file or folder of its settings")
+        echo("no client was found: no settings of any client exist")
     return _report(results, code)
 
 
@@ -436,7 +439,7 @@ def _place(client: Client, options: ChangeOptions, scope: str) -> ServersFile:
         return _deciding(client, options, USER)
     if not client.project:
         raise CommandError(
-            f"there is no file of {client.title} in a project", hint="use `--scope user`"
+            f"{client.title} has no file in a project", hint="use `--scope user`"
         )
     if is_home(options.folder) or options.folder == Path(options.folder.anchor):
         raise CommandError(
@@ -506,7 +509,7 @@ def _print_policy(client: Client, options: ChangeOptions) -> CommandReport:
     """Print what an administrator adds; raises CommandError for a client without such a list."""
     if client.policy is None:
         raise CommandError(
-            f"no list is known by which {client.title} allows servers",
+            f"{client.title} has no known list of allowed servers",
             hint="see the page of the client: " + client.source,
         )
     scope = options.scope or _usual_scope(client, options)

@@ -160,7 +160,7 @@ def _joined(client: Client, project: Path) -> dict[str, Any]:
 
 def _left_out(client: Client, place: ServersFile) -> Configured:
     name = name_of(client)
-    problem = f"{client.title} starts what this file has, and nothing else"
+    problem = f"{client.title} starts only the servers in this file"
     hint = f"an administrator adds it: leanspec-launcher mcp-config {name} --policy"
     return Configured(name, place.path, "", problem, hint)
 
@@ -222,7 +222,7 @@ def _no_longer_read(client: Client, place: ServersFile) -> Iterator[Configured]:
     except CommandError:
         return
     for entry in entries:
-        problem = f"{client.title} reads this file no more"
+        problem = f"{client.title} no longer reads this file"
         yield Configured(name_of(client), place.path, entry.starts, problem, entry.command)
 
 
@@ -255,12 +255,15 @@ def _problems(entry: ConfiguredServer, project: Path) -> Iterator[tuple[str, str
         return
     inner, folder = entry.started
     for path, hint in refused_by_policy(client, entry.name, server, project):
-        yield f"is left out by the lists in `{path}`", hint
+        yield f"is excluded by the lists in `{path}`", hint
     address = address_of(entry.value)
     if address:
-        yield f"has `{address}`, too, by which a client may go instead", entry.command
+        yield (
+            f"also has `{address}`, which a client may use instead of the command",
+            entry.command,
+        )
     if any(str(missing.path) == inner.command for missing in missing_commands()):
-        yield f"starts `{inner.command}`, which is not there", missing_hint()
+        yield f"starts `{inner.command}`, which does not exist", missing_hint()
     problem = (
         _problem_of_type(entry)
         or _problem_of_command(inner, entry.place.scope)
@@ -283,7 +286,7 @@ def _problem_of_command(server: ServerCommand, scope: str) -> str:
     if is_by_node(server):
         return f"starts `{path}`, which needs Node.js and may need the network"
     if os.path.isabs(path) and not os.path.isfile(path):
-        return f"starts `{path}`, which is not there"
+        return f"starts `{path}`, which does not exist"
     if os.path.isabs(path) and not os.access(path, os.X_OK):
         return f"starts `{path}`, which is not executable"
     if os.path.isabs(path) or VARIABLE.match(path):
@@ -298,7 +301,7 @@ def _problem_of_version(server: ServerCommand) -> str:
     for word in server.words:
         pinned = PINNED.fullmatch(word)
         if pinned and pinned[1] != version():
-            return f"starts version {pinned[1]}, and this is {version()}"
+            return f"starts version {pinned[1]}, but this is {version()}"
     if ends(server.command) and lasting(server.command) != server.command:
         return f"starts `{server.command}`, which is gone after the next upgrade"
     return ""
@@ -309,10 +312,10 @@ def _problem_of_folder(entry: ConfiguredServer, folder: str) -> str:
     if not folder:
         if entry.start is ServerFolder.PROJECT:
             return ""
-        return f"is started {entry.start.value}: it names none"
+        return f"is started {entry.start.value}, because the entry names no folder"
     if VARIABLE.search(folder) or (os.path.isabs(folder) and is_project(Path(folder))):
         return ""
-    reason = "has no specs" if os.path.isdir(folder) else "is not there"
+    reason = "has no specs" if os.path.isdir(folder) else "does not exist"
     if not os.path.isabs(folder):
-        reason = "leads from a folder that is not known"
+        reason = "is relative to an unknown folder"
     return f"is started in `{folder}`, which {reason}"

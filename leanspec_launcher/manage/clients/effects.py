@@ -38,7 +38,7 @@ def must_be_readable(client: Client, place: ServersFile, after: str) -> None:
     refused = refusal(client, place) or refusal(client, place, after)
     if refused:
         raise CommandError(
-            f"the whole of `{place.path}` is refused by {client.title}: it has {refused}",
+            f"{client.title} refuses the whole file `{place.path}`: it has {refused}",
             hint="take that out of the file, and type this command again",
         )
 
@@ -80,8 +80,8 @@ def must_agree(
         surplus = [key for key in harmful if key in members]
         if surplus:
             raise CommandError(
-                f"`{name}` would be joined by {client.title} with the one in `{other.path}`, whose"
-                f" `{surplus[0]}` would count for both",
+                f"{client.title} would merge `{name}` with the one in `{other.path}`, and use its"
+                f" `{surplus[0]}` for both",
                 hint="rename that one, or choose another name: `--name NAME`",
             )
 
@@ -99,7 +99,7 @@ def remarks(
     yield from twice(client, place, name)
     yield from readers(client, place, project)
     if place.scope == PROJECT and not is_project(project):
-        yield f"there are no specs in `{project}` yet: `lean-spec init` begins them"
+        yield f"there are no specs in `{project}` yet: `lean-spec init` creates them"
     yield from _hidden(client, place, name, project)
     entry = servers_in(client, place).get(name)
     explicit = entry if isinstance(entry, dict) else {}
@@ -110,11 +110,11 @@ def remarks(
     for path, hint in switched_off(client, place.scope, name, project):
         yield f"it stays switched off, by `{path}`: {hint}"
     for path, hint in refused_by_policy(client, name, server, project):
-        yield f"{client.title} does not start it: the lists in `{path}` leave it out: {hint}"
+        yield f"{client.title} does not start it: the lists in `{path}` exclude it: {hint}"
     yield from conditions(client, place, name, project)
     for path in files(client, USER, project) if place.scope == USER else ():
         if path != place.path and os.path.lexists(path) and not client.is_merged:
-            yield f"`{path}` is there, too: it is of another installation, and not changed"
+            yield f"`{path}` exists, too: it belongs to another installation, and is not changed"
     if client.remark:
         yield client.remark
 
@@ -128,8 +128,8 @@ def conditions(
         yield f"{client.title} {client.approval.replace('NAME', name)}"
     if place.scope == USER and client.is_desktop and is_in_wsl():
         yield (
-            f"on Windows, {client.title} reads a file of Windows: if it runs there, type this"
-            " command there"
+            f"if {client.title} runs on Windows, it reads another file: type this command"
+            " there"
         )
 
 
@@ -157,7 +157,7 @@ def left(
                     continue
                 if other == name or (server and is_ours(server)):
                     command = remedy(client, place, other)
-                    yield f"{client.title}: `{other}` in `{place.path}` is left: {command}"
+                    yield f"{client.title}: `{other}` is still in `{place.path}`: {command}"
 
 
 def twice(client: Client, place: ServersFile, name: str) -> Iterator[str]:
@@ -166,8 +166,7 @@ def twice(client: Client, place: ServersFile, name: str) -> Iterator[str]:
         server = server_of(entry)
         if other != name and server and is_ours(server):
             yield (
-                f"`{other}` in this file starts this server, too: `--remove --name {other}` takes it"
-                " out"
+                f"`{other}` in this file starts this server, too: `--remove --name {other}` removes it"
             )
 
 
@@ -255,7 +254,7 @@ def readers(client: Client, place: ServersFile, project: Path) -> Iterator[str]:
                 continue  # only the one that takes such a file writes into it
             refused = refusal(other, place)
             yield f"{other.title} reads this file, too" + (
-                f", and refuses the whole of it: it has {refused}" if refused else ""
+                f", and refuses it: it has {refused}" if refused else ""
             )
 
 
@@ -270,7 +269,7 @@ def _hidden(client: Client, place: ServersFile, name: str, project: Path) -> Ite
         if other == place or not os.path.lexists(other.path):
             continue
         if other.scope == MANAGED:
-            yield f"an administrator decides alone, by `{other.path}`: {client.title} reads no other file"
+            yield f"the administrator's file `{other.path}` decides: {client.title} reads no other"
             return
         entry = servers_in(client, other).get(name)
         if entry is not None:

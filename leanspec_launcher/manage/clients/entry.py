@@ -93,7 +93,7 @@ def _other_project(old: dict[str, Any], server: ServerCommand) -> Iterator[str]:
     folder = out_of_folder(former)[1] if former else ""
     new_folder = out_of_folder(server)[1]
     if folder and new_folder not in ("", folder) and is_project(Path(folder)):
-        yield f"the server of `{folder}` goes: another `--name` keeps both"
+        yield f"the server of `{folder}` is replaced: another `--name` keeps both"
 
 
 def _without_surplus(
@@ -103,16 +103,16 @@ def _without_surplus(
     for key in OF_ANOTHER_KIND:
         if key in entry and key not in new:
             del entry[key]
-            yield f"`{key}` goes: it belongs to a server of another kind"
+            yield f"`{key}` is removed: it belongs to a server of another kind"
     if "type" in entry and "type" not in new and entry["type"] not in STARTED:
         del entry["type"]
-        yield "`type` goes: it is that of a server of another kind"
+        yield "`type` is removed: it is for a server of another kind"
     cwd = entry.get("cwd")
     if isinstance(cwd, str) and "cwd" not in new:
         is_wrong = os.path.isabs(cwd) and not is_project(Path(cwd))
         if is_wrong or out_of_folder(server)[1]:
             del entry["cwd"]
-            yield f"`cwd` goes: `{cwd}` is not the project"
+            yield f"`cwd` is removed: `{cwd}` is not the project"
 
 
 def switch(client: Client, entry: Any) -> str:  # noqa: ANN401 - whatever stands there

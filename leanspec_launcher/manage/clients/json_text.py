@@ -243,7 +243,7 @@ def _find(root: Value, path: Keys) -> tuple[Value, Keys]:
             raise BrokenError(f"{name} is not an object")
         values = [member.value for member in value.members if member.key == key]
         if len(values) > 1:
-            raise BrokenError(f"`{key}` stands in it {len(values)} times")
+            raise BrokenError(f"`{key}` occurs {len(values)} times")
         if not values:
             return value, path[index:]
         value = values[0]

@@ -178,7 +178,7 @@ def _moved(template: str, client: Client) -> str:
         if not os.path.isabs(os.path.expanduser(moved)):
             raise CommandError(
                 f"`{variable}` is not an absolute path: `{moved}`",
-                hint="correct the variable: a client takes it from its own working directory",
+                hint="make it absolute: a client starts from its own working directory",
             )
         # What is in the variable is no template.
         return moved.replace("{", "{{").replace("}", "}}") + template.removeprefix(folder)

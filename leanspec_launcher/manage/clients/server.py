@@ -139,8 +139,8 @@ def in_folder(server: ServerCommand, folder: str) -> ServerCommand:
         for word in (folder, *server.words):
             if READ_BY_CMD.search(word):
                 raise CommandError(
-                    f"`cmd` cannot be told `{word}`: it reads `{READ_BY_CMD.search(word)[0]}`",  # type: ignore[index]
-                    hint="keep the project, and install lean-spec, in a folder without such a sign",
+                    f"cannot pass `{word}` to `cmd`, which interprets `{READ_BY_CMD.search(word)[0]}`",  # type: ignore[index]
+                    hint="move the project, or install lean-spec, to a path without this sign",
                 )
         return replace(server, command="cmd", args=(*CMD, folder, "&&", *server.words))
     shell, begin = SHELL, ("-c", GO_THERE, "sh")
@@ -172,7 +172,7 @@ def must_be_utf_8(server: ServerCommand) -> None:
             raise CommandError(
                 f"`{os.fsencode(text).decode('utf-8', 'backslashreplace')}` is not UTF-8, and a"
                 " configuration is",
-                hint="install lean-spec, and keep the project, in a folder with a name in UTF-8",
+                hint="move the project, or install lean-spec, to a path in UTF-8",
             ) from None
 
 

@@ -71,7 +71,7 @@ def test_a_second_entry_of_the_server_is_said(ask: Ask, home: Path) -> None:
     assert first.starts.startswith("`specs` starts ")
     assert second.starts.startswith(f"`{PROGRAM}`")
     output = ask("qwen", "--remove", "--scope", "user", "--yes").stdout
-    assert "`specs` in " in output
+    assert "`specs` is still in " in output
     assert "mcp-config qwen --remove --scope user --name specs" in output
 
 
@@ -83,7 +83,9 @@ def test_an_entry_that_names_an_address_too_is_said(home: Path) -> None:
     }
     write(home / ".gemini/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
     (finding,) = configured_as("gemini")
-    assert finding.problem == "has `url`, too, by which a client may go instead"
+    assert (
+        finding.problem == "also has `url`, which a client may use instead of the command"
+    )
 
 
 def test_a_file_below_the_project_is_the_projects(
@@ -119,9 +121,9 @@ def test_a_list_of_a_policy_that_leaves_the_server_out_is_said(
     for policy in policies:
         write(settings, json.dumps(policy))
         output = ask("claude", "--write", "--yes", "--scope", "user").stdout
-        assert f"the lists in `{settings}` leave it out" in output
+        assert f"the lists in `{settings}` exclude it" in output
         (finding,) = configured_as("claude")
-        assert finding.problem == f"is left out by the lists in `{settings}`"
+        assert finding.problem == f"is excluded by the lists in `{settings}`"
     lines = ask("claude", "--policy", "--scope", "user").stdout.splitlines()[1:]
     write(settings, json.dumps({"allowedMcpServers": [json.loads(line) for line in lines]}))
     (finding,) = configured_as("claude")
@@ -166,7 +168,7 @@ def test_a_hint_names_the_project_of_a_file_above(ask: Ask) -> None:
 @pytest.mark.parametrize("name", ["", " ", "a b", "__proto__", "constructor", "workspace"])
 def test_a_name_that_no_client_takes_is_refused(name: str, ask: Ask) -> None:
     error = ask("claude", "--write", "--yes", "--name", name).exception
-    assert "no client takes a server with the name" in str(error)
+    assert "invalid name of a server" in str(error)
 
 
 BARE = {"other": {"command": "/bin/true"}}
@@ -205,7 +207,9 @@ def test_the_server_of_another_project_goes_with_a_word(ask: Ask, home: Path) ->
     other = home.parent / "other"
     (other / "specs").mkdir(parents=True)
     output = ask("cline", "--write", "--yes", "--project", str(other)).stdout
-    assert f"the server of `{Path.cwd()}` goes: another `--name` keeps both" in output
+    assert (
+        f"the server of `{Path.cwd()}` is replaced: another `--name` keeps both" in output
+    )
 
 
 def test_a_rejected_server_of_a_project_decides_nothing(ask: Ask, home: Path) -> None:

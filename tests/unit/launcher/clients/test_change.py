@@ -118,7 +118,7 @@ def test_the_projects_own_file_is_the_default(ask: Ask) -> None:
         "command": "uvx",
         "args": ["leanspec-mcp"],
     }
-    with pytest.raises(CommandError, match="no file of Cline in a project") as error:
+    with pytest.raises(CommandError, match="Cline has no file in a project") as error:
         ask("cline", "--write", "--yes", "--scope", "project")
     assert error.value.hint == "use `--scope user`"
 
@@ -161,7 +161,7 @@ def test_all_removes_the_server_from_the_projects_files_too(ask: Ask, home: Path
 
 
 def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) -> None:
-    assert "no client is found" in ask("--all", "--write", "--yes").stdout
+    assert "no client was found: no settings" in ask("--all", "--write", "--yes").stdout
     (home / ".qwen").mkdir()
     write(home / ".gemini/settings.json", "{broken")
     write(home / ".kiro/settings/mcp.json", "[" * 100_000)
@@ -319,10 +319,10 @@ def test_a_path_that_is_not_utf_8_is_an_error(
 def test_a_dry_run_of_a_removal_does_not_say_that_the_server_is_left(ask: Ask) -> None:
     ask("cursor", "--write", "--yes")
     output = ask("cursor", "--remove", "--dry-run").stdout
-    assert "is left" not in output
+    assert "is still in" not in output
     ask("cursor", "--write", "--yes", "--scope", "user")
     output = ask("cursor", "--remove", "--dry-run").stdout
-    assert output.count("is left") == 1
+    assert output.count("is still in") == 1
     assert "--scope user" in output
 
 

@@ -61,7 +61,7 @@ def test_a_file_that_a_client_refuses_is_not_added_to(
     client: str, text: str, reason: str, ask: Ask
 ) -> None:
     file = write(Path(".mcp.json"), text)
-    refused = f"is refused by {CLIENTS[client].title}: {reason}"
+    refused = rf"{CLIENTS[client].title} refuses the whole file `.*`: {reason}"
     with pytest.raises(CommandError, match=refused):
         ask(client, "--write", "--yes")
     assert file.read_text() == text
@@ -154,8 +154,8 @@ def test_members_of_another_kind_of_server_go_with_a_word(ask: Ask) -> None:
         Path(".gemini/settings.json"), json.dumps({"mcpServers": {"leanspec": entry}})
     )
     output = ask("gemini", "--write", "--yes").stdout
-    assert "`url` goes: it belongs to a server of another kind" in output
-    assert "`type` goes" in output
+    assert "`url` is removed: it belongs to a server of another kind" in output
+    assert "`type` is removed: it is for" in output
     assert "secret" not in output
     server = json.loads(file.read_text())["mcpServers"]["leanspec"]
     assert server == {"command": "uvx", "args": ["leanspec-mcp"], "timeout": 9}

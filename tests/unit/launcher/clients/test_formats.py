@@ -144,7 +144,7 @@ def test_what_is_left_without_the_server(text: str, left: str) -> None:
         ("[" * 5000, "more than 100 levels"),
         ("[]", "its content is not an object"),
         ('{"mcpServers": []}', "`mcpServers` is not an object"),
-        ('{"mcpServers": {}, "mcpServers": {}}', "`mcpServers` stands in it 2 times"),
+        ('{"mcpServers": {}, "mcpServers": {}}', "`mcpServers` occurs 2 times"),
     ],
 )
 def test_what_is_no_json_is_not_changed(text: str, words: str) -> None:

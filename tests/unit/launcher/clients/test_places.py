@@ -96,7 +96,7 @@ def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None
     project, user = configured_as("qwen")
     assert user.starts == f"`leanspec` is not used: `{project.path}` decides"
     left = ask("qwen", "--remove", "--scope", "project", "--yes").stdout
-    assert "is left: leanspec-launcher mcp-config qwen --remove --scope user" in left
+    assert "settings.json`: leanspec-launcher mcp-config qwen --remove --scope user" in left
 
 
 def test_an_administrators_file_decides_alone(
@@ -106,9 +106,9 @@ def test_an_administrators_file_decides_alone(
     folders = places.folders() | {"claude-code": str(tmp_path / "etc")}
     monkeypatch.setattr(places, "folders", lambda: folders)
     output = ask("claude", "--write", "--yes").stdout
-    assert "an administrator decides alone" in output
+    assert "managed-mcp.json` decides: Claude Code reads no other" in output
     (finding,) = configured_as("claude")
-    assert "and nothing else" in finding.problem
+    assert "starts only the servers in this file" in finding.problem
     assert "mcp-config claude --policy" in finding.hint
 
 
@@ -116,7 +116,7 @@ def test_codex_is_not_given_two_kinds_of_server_under_one_name(
     ask: Ask, home: Path
 ) -> None:
     write(home / ".codex/config.toml", '[mcp_servers.leanspec]\nurl = "https://x"\n')
-    with pytest.raises(CommandError, match="whose `url` would count for both"):
+    with pytest.raises(CommandError, match="and use its `url` for both"):
         ask("codex", "--write", "--yes")
     assert not Path(".codex").exists()
 
@@ -128,14 +128,14 @@ def test_a_joined_entry_is_examined_as_the_client_joins_it(ask: Ask, home: Path)
         home / ".config/opencode/opencode.json", json.dumps({"mcp": {"leanspec": entry}})
     )
     project, _ = configured_as("opencode")
-    assert "which is not there" in project.problem
+    assert "which does not exist" in project.problem
     write(
         Path("opencode.json"), Path("opencode.json").read_text().replace(PROGRAM, ENDURING)
     )
     project, _ = configured_as("opencode")
     assert project.problem == "is started in `/`, which has no specs"
     Path("opencode.json").unlink()
-    with pytest.raises(CommandError, match="whose `cwd` would count for both"):
+    with pytest.raises(CommandError, match="and use its `cwd` for both"):
         ask("opencode", "--write", "--yes")
     assert user.exists()
 
@@ -168,7 +168,7 @@ def test_the_users_own_server_counts_until_the_projects_is_approved(
     assert "until you approve this one, " in output
     assert "takes precedence, and starts `/bin/true`" in output
     project, own = configured_as("codex")
-    assert "which is not there" in project.problem
+    assert "which does not exist" in project.problem
     assert (own.path, own.problem) == (
         user,
         "starts `/bin/true`, which is not this server",
@@ -181,7 +181,7 @@ def test_a_folder_that_is_no_project_goes_out_of_an_entry(ask: Ask, home: Path) 
         home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}})
     )
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
-    assert "`cwd` goes: `/` is not the project" in output
+    assert "`cwd` is removed: `/` is not the project" in output
     entry["cwd"] = str(Path.cwd())
     write(file, json.dumps({"mcpServers": {"leanspec": entry}}))
     ask("qwen", "--write", "--scope", "user", "--yes")
@@ -221,7 +221,7 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
         json.dumps({"mcpServers": {"leanspec": NPX}}),
     )
     (finding,) = configured_as("devin")
-    assert finding.problem == "Devin Desktop reads this file no more"
+    assert finding.problem == "Devin Desktop no longer reads this file"
     ask("windsurf", "--write", "--scope", "user", "--yes")
     new = home / ".config/devin/mcp_config.json"
     assert PROGRAM in new.read_text()
@@ -298,7 +298,7 @@ def test_flatpak_and_an_older_folder_are_the_ones_that_are_read(home: Path) -> N
 def test_the_other_side_of_wsl_is_said(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(effects, "is_in_wsl", lambda: True)
     output = ask("claude-desktop", "--write", "--yes").stdout
-    assert "on Windows, Claude Desktop reads a file of Windows" in output
+    assert "if Claude Desktop runs on Windows, it reads another file" in output
     assert "on Windows" not in ask("codex", "--write", "--scope", "user", "--yes").stdout
 
 

@@ -87,7 +87,11 @@ def test_mcp_config_takes_a_client_in_capitals_and_by_its_former_name(ask: Ask) 
     ("entry", "problem", "option"),
     [
         ({"command": "PROGRAM", "args": []}, "", ""),
-        ({"command": "/nowhere/leanspec-mcp"}, "`/nowhere/leanspec-mcp`, which is not", ""),
+        (
+            {"command": "/nowhere/leanspec-mcp"},
+            "`/nowhere/leanspec-mcp`, which does not exist",
+            "",
+        ),
         ({"command": "npx", "args": ["-y", "@leanspec/mcp"]}, "needs Node.js", ""),
         ({"command": "C:\\node\\npx.cmd", "args": ["lean-spec"]}, "needs Node.js", ""),
         ({"command": "leanspec-mcp"}, "may not know your `PATH`", ""),
@@ -105,9 +109,17 @@ def test_mcp_config_takes_a_client_in_capitals_and_by_its_former_name(ask: Ask) 
             "`npx`, which is not this server",
             " --force",
         ),
-        ({"command": "/bin/sh", "args": [*THERE, "/nowhere", "PROGRAM"]}, "not there", ""),
+        (
+            {"command": "/bin/sh", "args": [*THERE, "/nowhere", "PROGRAM"]},
+            "which does not exist",
+            "",
+        ),
         ({"command": "/bin/sh", "args": [*THERE, "/", "PROGRAM"]}, "has no specs", ""),
-        ({"command": "/bin/sh", "args": [*THERE, ".", "PROGRAM"]}, "not known", ""),
+        (
+            {"command": "/bin/sh", "args": [*THERE, ".", "PROGRAM"]},
+            "relative to an unknown folder",
+            "",
+        ),
         ({"command": "/bin/sh", "args": [*THERE, "PROJECT", "PROGRAM"]}, "", ""),
         ({"command": "PROGRAM", "cwd": "/"}, "has no specs", ""),
         ({"command": "PROGRAM", "cwd": "PROJECT"}, "", ""),
@@ -145,7 +157,7 @@ def test_doctor_reads_every_form_and_file(
     wrong = {
         each.client: each.problem
         for each in results
-        if "is not there" not in each.problem and "not used" not in each.starts
+        if "does not exist" not in each.problem and "not used" not in each.starts
     }
     assert list(wrong) == ["claude", "copilot", "qwen"]
     assert wrong["claude"] == "", "a project's file may name a command"
@@ -262,7 +274,8 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     ]
     (home / ".cursor").rmdir()
     first = next(iter(CLIENTS))
-    assert ask().stdout.startswith(f"none found; supported clients:\n  {first} ")
+    heading = "no client was found; supported clients:"
+    assert ask().stdout.startswith(f"{heading}\n  {first} ")
     ask("zed", "--write", "--yes")
     assert ask().stdout.startswith("found here:\n  zed             Zed: .zed/settings.json")
 
@@ -272,7 +285,7 @@ def test_mcp_config_takes_no_client_for_granted(ask: Ask, options: list[str]) ->
     """And changes nothing, whichever are there."""
     error = ask(*options).exception
     assert isinstance(error, click.UsageError)
-    assert "no CLIENT is named" in error.message
+    assert "no CLIENT is given" in error.message
 
 
 @pytest.mark.parametrize("client", CLIENTS)
