@@ -89,7 +89,7 @@ def _of_the_system(error: OSError) -> CommandError:
         return CommandError(
             "the working directory does not exist any more", hint="change to another one"
         )
-    hint = "see whether this user may do that, and whether the disk is full"
+    hint = "check this user's permissions, and whether the disk is full"
     return CommandError(_located(error), hint=hint)
 
 

@@ -11,12 +11,14 @@ def find_leanspec_bin(program: str = "cli") -> str:
     release; the message says why.
     """
     if program not in PROGRAMS:
-        raise ValueError(f"`{program}` is none of {', '.join(PROGRAMS)}")
+        raise ValueError(
+            f"unknown program `{program}`: choose one of {', '.join(PROGRAMS)}"
+        )
     from .explain.verdicts import Outcome, deciding, verdicts
 
     verdict = deciding(verdicts(Start(PROGRAMS[program])))
     if verdict is None:
         raise FileNotFoundError(f"no `{PROGRAMS[program].command}` is installed")
     if verdict.outcome is not Outcome.TAKEN:
-        raise FileNotFoundError(f"`{verdict.path}` is not to be run: {verdict.reason}")
+        raise FileNotFoundError(f"refusing to run `{verdict.path}`: {verdict.reason}")
     return verdict.path

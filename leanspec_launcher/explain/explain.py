@@ -195,13 +195,11 @@ def _history(program: Program, path: str) -> "list[str]":
     recorded = "/".join(os.path.relpath(path, SITE).split(os.sep))
     digest, size = owner.files.get(recorded, ("", ""))
     name = f"{owner.name} {owner.version}"
-    lines = [f"changed    since {name} brought it, with {size} bytes"]
+    lines = [f"changed    since {name} installed it, with {size} bytes"]
     if not digest:
         lines = []
     elif digest == recorded_digest(path):
-        lines = [f"it is      as {name} brought it"]
+        lines = [f"unchanged  since {name} installed it"]
     if VERSION and owner.version != VERSION:
-        lines.append(
-            f"installed  is {name}, this lean-spec is {VERSION} and needs the same"
-        )
+        lines.append(f"installed  {name}; lean-spec {VERSION} needs the same version")
     return lines

@@ -31,7 +31,7 @@ ANYWHERE = {
     Kind.NOEXEC: "install lean-spec on a file system that lets programs run, or remount that one with `exec`",
     Kind.RELATIVE: f"`unset {DIRECTORY_VARIABLE}`, or give it the absolute path of a folder",
     Kind.BUSY: "try again when the installer is done with it",
-    Kind.TOO_LONG: "pass less: most commands also read a file",
+    Kind.TOO_LONG: "pass fewer or shorter arguments: most commands also read a file",
 }
 
 

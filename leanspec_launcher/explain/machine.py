@@ -119,7 +119,7 @@ def nearest(stub: "dict[str, list[str]]", platform: "Platform | None") -> str:
                 return f"the one for {PLATFORMS[key].label} is for another CPU"
         return "none of them is for this system"
     if fits(stub[platform.key]):
-        return f"the one for {platform.label} fits: the installer did not take it"
+        return f"the one for {platform.label} fits, but the installer did not choose it"
     requirements = "; ".join(dict.fromkeys(needs(tag) for tag in stub[platform.key]))
     return f"the one for {platform.label} needs {requirements}"
 

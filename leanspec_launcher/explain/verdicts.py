@@ -97,7 +97,7 @@ def _verdict(start: Start, place: Place, *, decided: bool) -> PlaceVerdict:
         if not decided:
             return _refused(place, unreachable(error))
     if decided:
-        return _judged(place, Outcome.PASSED, "an earlier place decided")
+        return _judged(place, Outcome.PASSED, "not used: an earlier place decides")
     return _decisive(start, place)
 
 
@@ -115,7 +115,7 @@ def _decisive(start: Start, place: Place) -> PlaceVerdict:
         reason = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
         return _if_fit(place, reason, refusal.actual, refusal)
     if file is None:
-        return _if_fit(place, "the user's choice")
+        return _if_fit(place, "not verified: you chose it")
     reason = "its SHA-256 is the expected one"
     if place.origin == LOCAL:
         reason = "its SHA-256 is the one in its binary.json"
@@ -156,9 +156,11 @@ def _judged(
 def _absence(place: Place) -> str:
     folder = os.path.dirname(place.path)
     if place.origin == STORE and os.path.lexists(folder) and not is_trusted(folder):
-        return "not used: its folder is not this user's alone"
+        return "not used: its folder does not belong to this user alone"
     if os.path.isfile(SITE):
-        return "not there: lean-spec is inside an archive, from which no program can be run"
+        return (
+            "not there: lean-spec is inside an archive, and no program can be run from one"
+        )
     return "not there"
 
 
@@ -177,7 +179,7 @@ def unreachable(error: OSError) -> Refusal:
     """Return the refusal of a place about which nothing can be known."""
     # Only a permission is the owner's to give; a link to itself, for one, is not.
     kind = Kind.HIDDEN if isinstance(error, PermissionError) else Kind.OTHER
-    return Refusal(kind, f"it cannot be looked at ({error.strerror})")
+    return Refusal(kind, f"its status cannot be read ({error.strerror})")
 
 
 def unfit(path: str) -> "Optional[Refusal]":
@@ -187,7 +189,7 @@ def unfit(path: str) -> "Optional[Refusal]":
     except FileNotFoundError:
         text = "there is no such file"
         if os.path.islink(path):
-            text = "it is a link to a file that is not there"
+            text = "it is a link to a file that does not exist"
         return Refusal(Kind.MISSING, text)
     except OSError as error:
         return unreachable(error)
@@ -197,7 +199,9 @@ def unfit(path: str) -> "Optional[Refusal]":
     if is_noexec(path):
         return Refusal(Kind.NOEXEC, "its file system is mounted `noexec`")
     if not os.access(path, os.X_OK):
-        return Refusal(Kind.NO_RUN_BIT, "it has no permission to run (no run bit)")
+        return Refusal(
+            Kind.NO_RUN_BIT, "it is not executable (it lacks the run permission)"
+        )
     return None
 
 

@@ -22,10 +22,10 @@ LeanSpec's MCP server, on standard input and output
 Usage: {command}
 
 An editor or agent starts it in the project's folder and speaks the Model Context Protocol with it:
-one JSON message per line. It has no options, and ends when its input ends.
+one JSON message per line. It ends when its input ends. Each option must be the only argument:
 
-  --help     Print this help, alone
-  --version  Print the version that the server announces, alone
+  --help     Print this help
+  --version  Print the version that the server announces
 """
 
 
@@ -42,7 +42,10 @@ def answer(program: Program, path: str, argument: str) -> int:
 def _print(text: str) -> int:
     """Write to standard output as a program does: killed by SIGPIPE if nobody reads, 1 if it fails."""
     if sys.stdout is None:
-        say("error: cannot write to standard output: it is closed", "hint: give it one")
+        say(
+            "error: cannot write to standard output: it is closed",
+            "hint: open it, for example with `> FILE`",
+        )
         return WRITE_FAILED
     if sys.platform != "win32":
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
@@ -96,12 +99,12 @@ def _printed_version(path: str, env: "dict[str, str] | None") -> str:
 
         repair = shown([["xattr", "-d", "com.apple.quarantine", path]])
         raise OSError(
-            f"macOS killed it at once: quarantined (`{repair}`), or its signature is broken"
+            f"macOS killed it at once: it is quarantined (type `{repair}`), or its signature is broken"
         )
     output = result.stdout.decode(errors="replace")
     name, _, version = output.strip().partition(" ")
     if result.returncode == 0 and name and version:
         return version
     words = result.stderr.decode(errors="replace") or output
-    *_, last = ["it said nothing", *words.strip().splitlines()]
-    raise OSError(f"`--version` ended with {result.returncode}: {last[:100]}")
+    *_, last = ["it printed nothing", *words.strip().splitlines()]
+    raise OSError(f"`--version` ended with exit code {result.returncode}: {last[:100]}")

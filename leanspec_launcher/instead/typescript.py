@@ -47,7 +47,7 @@ def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]"
         text = f"asks for {TYPESCRIPT}, which npm's registry does not have"
         say(f"error: {setting} {text}", f"hint: {WITHOUT}")
         return NOT_FOUND
-    text = f"runs {TYPESCRIPT}, the last TypeScript release, by `{npx}`, until 0.4"
+    text = f"runs {TYPESCRIPT}, the last TypeScript release, through `{npx}`, until LeanSpec 0.4"
     say(f"note: {setting} {text}")
     options = [f"--prefix={prefix}", "--yes", f"--package={TYPESCRIPT}", "--", name]
     try:

@@ -143,9 +143,7 @@ def _print_search(search: ProgramSearch) -> None:
     for outcome, line in described(search.places):
         print_row(MARKS.get(outcome, OTHER), line, PLACES_COLUMN)
     for command in search.linked:
-        text = (
-            f"`{command}` is linked: it is the installed binary, whatever the variables say"
-        )
+        text = f"`{command}` is linked: it starts the installed binary, and ignores the variables"
         print_row(WARNING, text)
 
 
@@ -227,12 +225,12 @@ def verify(program: str | None) -> CommandReport:
 def repair(program: str | None, origin: str | None, *, dry_run: bool) -> CommandReport:
     """Repair damaged or missing binaries, and missing commands.
 
-    Reinstalls their platform wheels with the installer in use, which is told the SHA-256 that this
-    release's wheel has, and takes no other. Each command is shown before it is run. Intact binaries
-    are not touched. Where no installer can work, `fetch` downloads them.
+    Reinstalls their platform wheels with the installer in use, and gives it the SHA-256 of this
+    release's wheel, so that it accepts no other. Each command is shown before it is run. Intact
+    binaries are not touched. If no installer can work, `fetch` downloads them.
 
     A command may be missing because another package had it too (leanspec-mcp, leanspec-ui) and was
-    uninstalled. It is made again without an installer and without a network; on Windows, the
+    uninstalled. It is restored without an installer and without a network; on Windows, the
     installer's own command is shown.
 
     \b
@@ -249,8 +247,8 @@ def repair(program: str | None, origin: str | None, *, dry_run: bool) -> Command
     damaged = [check for check in check_binaries(program) if not check.good]
     if not damaged and not missing:
         echo_sentence(
-            "nothing to repair: every installed binary is the one of this release, and"
-            " every command is there"
+            "nothing to repair: every installed binary belongs to this release, and"
+            " no command is missing"
         )
     repaired: list[str] = []
     failed: list[str] = []
@@ -282,7 +280,7 @@ def _restore(command: MissingCommand, *, dry_run: bool) -> bool:
     except (CommandError, OSError) as error:
         report(explained(error))
         return False
-    result = "would be made again" if dry_run else "is there again"
+    result = "would be restored" if dry_run else "restored"
     echo(f"{command.path}: {result}")
     return True
 
@@ -294,11 +292,11 @@ def link(*, dry_run: bool) -> CommandReport:
     """Make the commands start without Python.
 
     Replaces this environment's commands with the binaries. Each binary is verified in full, then
-    takes the place of the script that starts it, as a hard link or a copy; a binary that brings
-    libraries along stays where they are, and a shell becomes it. From then on nothing verifies it
-    at its start: `doctor` and `verify` still do. What the launcher adds is gone as well:
-    `leanspec-mcp --version` and `--help`, its refusal to start in the home folder, and
-    `lean-spec ui` with the installed pages (`leanspec-ui` still has them).
+    takes the place of the script that starts it, as a hard link or a copy. A binary that needs the
+    libraries in its wheel stays there, and its command becomes a shell script that starts it. From
+    then on, nothing verifies a binary at its start; `doctor` and `verify` still do. The launcher's
+    own features are missing, too: `leanspec-mcp --version` and `--help`, the refusal to start in
+    the home folder, and `lean-spec ui` with the installed pages (`leanspec-ui` still has them).
 
     Undone by `unlink`, and by installing, upgrading or uninstalling lean-spec.
     """

@@ -234,7 +234,7 @@ def _system() -> Iterator[ReportLine]:
     about = machine.describe()
     if platform is None:
         hint = hints.ways(PROGRAMS["cli"])
-        yield error("platform", f"{about}: no build is for it", hint)
+        yield error("platform", f"{about}: the release has no build for it", hint)
     elif machine.emulation():
         hint = "install with a Python made for this CPU"
         yield warning("platform", f"{about} ({platform.key})", hint)
@@ -282,7 +282,7 @@ def _web() -> Iterator[ReportLine]:
         return
     try:
         folder = chosen_pages()
-        text = f"`{folder}`, your own choice"
+        text = f"`{folder}`: not verified, you chose it"
         if not folder:
             text = f"`{verified_pages()}`: verified"
         yield ok("pages", text)
@@ -363,7 +363,7 @@ def _wheel(program: Program) -> Iterator[ReportLine]:
 def _stamp(start: Start, verdict: PlaceVerdict) -> ReportLine:
     """Report whether the next start has to verify the binary. Nothing is cached here: a start does."""
     if verdict.origin == VARIABLE:
-        return note("verification", "left out: it is the user's own choice")
+        return note("verification", "not verified: you chose this binary")
     if start.verification != ONCE:
         text = f"not cached: `{VERIFY_VARIABLE}` is `{start.verification}`"
         return note("verification", text)
@@ -380,11 +380,11 @@ def _stamp(start: Start, verdict: PlaceVerdict) -> ReportLine:
 def _libraries(verdict: PlaceVerdict) -> ReportLine:
     # A verified binary that lacks one is refused, so what is left to say is that none is lacking.
     if verdict.origin == VARIABLE or verdict.refusal:
-        text = "not looked for: only the loader of a verified binary is asked"
+        text = "not checked, because the binary is not verified"
         return ok("libraries", text)
     if loader_of(verdict.path):
         return ok("libraries", "all shared libraries found")
-    return ok("libraries", "none are needed but the system's own")
+    return ok("libraries", "no other shared libraries needed")
 
 
 def _speaks(program: Program, verdict: PlaceVerdict) -> Iterator[ReportLine]:
@@ -421,7 +421,7 @@ def _protocol(server: ServerInfo) -> ReportLine:
     clients = ", ".join(refusing_clients(names, server.protocols))
     if not clients:
         return ok("protocol", text)
-    hint = "update the client; `leanspec-launcher mcp-config CLIENT --remove` takes the server out"
+    hint = "update the client; `leanspec-launcher mcp-config CLIENT --remove` removes the server"
     return warning("protocol", f"{text}: {clients} would refuse this server", hint)
 
 
@@ -434,7 +434,7 @@ def _tools(
         return
     count = f"{len(server.tools)} tools"
     if project not in TOOLS:
-        yield ok("tools", f"{count}; the release states none for this project's adapter")
+        yield ok("tools", f"{count}; the release lists no tools for this project's adapter")
         return
     words = change(TOOLS[project], outlines(server.tools))
     if words == AS_RELEASED:
@@ -482,8 +482,8 @@ def _linked(command: link.Command) -> ReportLine:
     text = f"linked: `{command.path}` is the verified binary itself"
     for variable in (command.program.variable, DIRECTORY_VARIABLE):
         if os.environ.get(variable):
-            text += f", which does not look at `{variable}`"
-            hint = "`leanspec-launcher unlink` if the variable is to count"
+            text += f", which ignores `{variable}`"
+            hint = "to use the variable: `leanspec-launcher unlink`"
             return warning(command.name, text, hint)
     return ok(command.name, text)
 
@@ -496,7 +496,7 @@ def _second_owners() -> Iterator[ReportLine]:
         if script.name != MAIN and distribution(script.name) is not None:
             text = (
                 f"in the package `{script.name}` too: uninstalling that removes the command,"
-                " and `leanspec-launcher repair` brings it back"
+                " and `leanspec-launcher repair` restores it"
             )
             yield ok(script.name, text)
 
@@ -510,7 +510,7 @@ def _slow(scripts: list[link.Command]) -> Iterator[ReportLine]:
                 slow.append(f"`{command.path}`")
     if slow:
         value = (
-            f"each start of {', '.join(slow)} takes some 7 ms longer than it has to: pip before"
+            f"each start of {', '.join(slow)} takes some 7 ms longer than necessary: pip before"
             " 25.2 wrote the script"
         )
         hint = (
@@ -536,7 +536,7 @@ def _path() -> Iterator[ReportLine]:
         ]
         our_paths = [path for path in paths if _is_in(path, ours)]
         if paths and not our_paths:
-            text = f"`{paths[0]}`{_origin(paths[0])} is started, which is not of this installation"
+            text = f"your shell finds `{paths[0]}`{_origin(paths[0])}, which is not of this installation"
             yield warning(name, text, PATH_HINT)
         elif our_paths and paths[0] != our_paths[0]:
             text = f"`{paths[0]}`{_origin(paths[0])} comes before `{our_paths[0]}`"
@@ -546,7 +546,7 @@ def _path() -> Iterator[ReportLine]:
         elif ours and name not in removed:
             missing.append(f"`{name}`")
     if missing:
-        text = f"no folder of `PATH` has {', '.join(missing)}"
+        text = f"no folder in `PATH` contains {', '.join(missing)}"
         yield warning("commands", text, f"add `{shown([[ours[0]]])}` to `PATH`")
 
 

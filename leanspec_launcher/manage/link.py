@@ -43,7 +43,7 @@ SHELL = "/bin/sh"
 SHELL_SCRIPT = f'#!{SHELL}\nexec {{}} "$@"\n'
 REINSTALL = (
     "reinstall lean-spec, which writes its commands;"
-    " `leanspec-launcher repair` brings back one that is missing"
+    " `leanspec-launcher repair` restores a missing one"
 )
 
 
@@ -190,13 +190,13 @@ def link_all(*, dry_run: bool = False) -> list[Command]:
     """
     if sys.platform == "win32":
         raise CommandError(
-            "a command cannot be linked on Windows: it is an `.exe` of the installer, which nothing but the installer"
-            " can bring back",
+            "a command cannot be linked on Windows: it is an `.exe` that only the installer"
+            " can restore",
             hint="start the binary itself: `leanspec-launcher which` says where it is",
         )
     if in_use().is_shared:
         raise CommandError(
-            "a command of uvx is not linked: it lies in uv's cache, which is for everybody who uses it",
+            "a command of uvx is not linked: it is in uv's cache, which other environments share",
             hint=f"`uv tool install {MAIN}`, and link there",
         )
     binaries = {}
@@ -230,7 +230,7 @@ def _replace(replaced: list[Command], make: Callable[[Command, Path], None]) -> 
 def _binary(program: Program) -> PlaceVerdict | None:
     """Return the verified binary of a program; None if its extra is not installed."""
     verdict = deciding(verdicts(Start(program)))
-    reason = "none is there"
+    reason = "no binary was found"
     if verdict is not None:
         is_verified = verdict.outcome is Outcome.TAKEN and not verdict.refusal
         if is_verified and verdict.origin == WHEEL:
@@ -240,7 +240,7 @@ def _binary(program: Program) -> PlaceVerdict | None:
         return None
     raise CommandError(
         f"no verified binary of `{program.name}` is installed: {reason}",
-        hint="see `leanspec-launcher which`; `leanspec-launcher repair` brings a damaged one back",
+        hint="see `leanspec-launcher which`; `leanspec-launcher repair` reinstalls a damaged one",
     )
 
 
@@ -252,8 +252,8 @@ def _make(command: Command, new: Path, binary: PlaceVerdict) -> None:
         # stranger's, and leave it behind.
         if not os.access(SHELL, os.X_OK):
             raise CommandError(
-                f"`{command.path}` was not replaced: its binary brings libraries along, and only"
-                f" `{SHELL}` could start it there, which is not on this system",
+                f"`{command.path}` was not replaced: its binary needs the libraries in its wheel, so only"
+                f" `{SHELL}` could start it, which is not on this system",
                 hint="keep the scripts, which need no shell",
             )
         new.write_bytes(_shell_script(binary.path))

@@ -39,10 +39,8 @@ class MissingCommand:
     def text(self) -> str:
         """What is wrong, for people."""
         if self.is_occupied:
-            return (
-                f"`{self.path}` is not a file, and lean-spec was installed with one there"
-            )
-        return f"`{self.path}` is missing, which lean-spec was installed with"
+            return f"`{self.path}` is not a file any more, although lean-spec installed one"
+        return f"`{self.path}` is missing, although lean-spec installed it"
 
     @property
     def is_occupied(self) -> bool:

@@ -7,7 +7,7 @@ Imports nothing: click alone takes four times as long as the interpreter's start
 COMMANDS = {
     "bundle": ("offline", "Make a folder to install from without a network."),
     "doctor": ("", "Diagnose this installation, for a bug report."),
-    "fetch": ("fetch", "Download binaries where no installer can."),
+    "fetch": ("fetch", "Download binaries if no installer can."),
     "link": ("", "Make the commands start without Python."),
     "mcp-config": ("clients", "Connect an MCP CLIENT, or print how."),
     "repair": ("", "Repair damaged or missing binaries, and missing commands."),

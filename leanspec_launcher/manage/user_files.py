@@ -120,7 +120,7 @@ def _naming(path: Path, verb: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "see whether this user may do that, and whether the disk is full"
+        hint = "check this user's permissions, and whether the disk is full"
         if error.errno == errno.ELOOP:
             hint = "remove the link that leads to itself"
         reason = (error.strerror or str(error)).lower()

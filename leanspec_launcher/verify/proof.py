@@ -81,7 +81,7 @@ def _verify_library(path: str, pin: str) -> str:
         from .refusal import Kind, Refusal
 
         problem = "has another SHA-256 than the expected one" if actual else "is missing"
-        text = f"the library `{path}`, which it brings along, {problem}"
+        text = f"its library `{path}` {problem}"
         raise Refusal(Kind.CHANGED, text, expected=(pin,), actual=actual)
     return state
 

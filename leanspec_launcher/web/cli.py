@@ -32,7 +32,10 @@ def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None
     "--project", type=FOLDER, help="The project to show. Default: the nearest one."
 )
 @click.option(
-    "-d", "--specs-dir", type=FOLDER, help="The project's folder `specs`, instead."
+    "-d",
+    "--specs-dir",
+    type=FOLDER,
+    help="The folder `specs` to show, instead of a project.",
 )
 @click.option(
     "--multi-project", is_flag=True, help="Show every known project; select none."
@@ -42,7 +45,7 @@ def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None
     "--port",
     metavar="PORT",
     callback=_port,
-    help=f"Default: {FIRST_PORT}, or the next.",
+    help=f"Port to listen on. Default: {FIRST_PORT}, or the next.",
 )
 @click.option(
     "--host", default=LOCAL_HOSTS[0], show_default=True, help="The address to listen on."
@@ -51,11 +54,11 @@ def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None
 @click.option(
     "--new", is_flag=True, help="Start another server for a project that has one."
 )
-@click.option("--readonly", is_flag=True, help="Let the pages change nothing.")
+@click.option("--readonly", is_flag=True, help="Make the pages read-only.")
 @click.option(
     "--dry-run", is_flag=True, help="Print the server's command line, and start nothing."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print the address alone.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the address.")
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", hidden=True
 )
@@ -67,8 +70,8 @@ def command(*, as_json: bool, output: str, **options: Any) -> None:  # noqa: ANN
     """Show a project's specs in the browser.
 
     Starts LeanSpec's web server for this machine alone, opens the browser, and ends the server
-    when it is interrupted. Needs no network. A second call for the same project opens the server
-    that runs. What follows `--` is handed to the server.
+    when it is interrupted. Needs no network. A second call for the same project opens the
+    running server. Options after `--` are passed to the server.
 
     Exits with 0 after Ctrl-C, with the server's own exit code if that ends by itself, 1 if it
     could not be started, 2 for wrong usage.

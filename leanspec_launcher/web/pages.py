@@ -31,7 +31,7 @@ def verified_pages() -> str:
     if not PAGES:
         raise CommandError(
             "this lean-spec has no checksum for the pages of the web UI",
-            hint="install a release; a checkout knows none",
+            hint="install a release: a source checkout contains no checksums",
         )
     try:
         state = state_of_tree(folder)

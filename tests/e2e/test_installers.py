@@ -128,7 +128,7 @@ def test_a_platform_wheel_of_another_version_is_refused(installed: Installation)
     text = text.replace(f"Version: {RELEASED}", "Version: 0.2.9")
     (info / "METADATA").write_text(text, "utf-8")
     error = installed.start("lean-spec", "--version", code=126).stderr
-    reason = f"is leanspec-cli-bin 0.2.9, this lean-spec is {RELEASED} and needs the same"
+    reason = f"leanspec-cli-bin 0.2.9; lean-spec {RELEASED} needs the same version"
     assert f"installed  {reason}" in error
 
 

@@ -258,7 +258,10 @@ def test_another_user_starts_a_system_wide_installation(version: str, fresh: Fre
         binary = target / "leanspec_cli_bin/bin/leanspec"
         binary.chmod(0o644)  # not this user's to change
         error = run(start, env, code=126, cwd=Path("/")).stderr
-        assert f"cannot start `{binary}`: it has no permission to run (no run bit)" in error
+        assert (
+            f"cannot start `{binary}`: it is not executable (it lacks the run permission)"
+            in error
+        )
         assert f"hint: let its owner run `chmod +x {binary}`" in error
         binary.chmod(0o700)
         error = run(start, env, code=126, cwd=Path("/")).stderr

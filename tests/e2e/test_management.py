@@ -179,7 +179,7 @@ def test_link_and_mcp_config_need_no_shell(
     hide = 'mount --bind /dev/null "$(realpath /bin/sh)"; exec "$@"'
     installation.prefix = ("unshare", "--mount", "bash", "-ec", hide, "bash")
     error = installation.start("leanspec-launcher", "link", code=1).stderr
-    assert "only `/bin/sh` could start it there, which is not on this system" in error
+    assert "only `/bin/sh` could start it, which is not on this system" in error
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"
     project = ("mcp-config", "cursor", "--scope", "user", "--project", tmp_path)

@@ -46,7 +46,7 @@ def must_be_repaired(installation: Installation, name: str, command: Path) -> No
     """Fail unless the loss of a command is reported everywhere, and `repair` undoes it."""
     start = installation.start
     assert errors(installation) == [("commands", name, "leanspec-launcher repair")]
-    missing = f"`{command}` is missing, which lean-spec was installed with"
+    missing = f"`{command}` is missing, although lean-spec installed it"
     assert (
         f"warning: {missing}\nhint: leanspec-launcher repair\n"
         in start("leanspec-launcher", "which", code=None).stderr
@@ -54,9 +54,9 @@ def must_be_repaired(installation: Installation, name: str, command: Path) -> No
     assert (
         f"{command}: it is missing" in start("leanspec-launcher", "verify", code=1).stdout
     )
-    assert "would be made again" in start("leanspec-launcher", "repair", "--dry-run").stdout
+    assert "would be restored" in start("leanspec-launcher", "repair", "--dry-run").stdout
     assert not command.exists()
-    assert start("leanspec-launcher", "repair").stdout == f"{command}: is there again\n"
+    assert start("leanspec-launcher", "repair").stdout == f"{command}: restored\n"
     assert start("leanspec-launcher", "repair").stdout.startswith("nothing to repair")
     assert errors(installation) == []
     assert start(name, "--help").returncode == 0

@@ -167,7 +167,7 @@ def test_update_is_undone_if_the_release_is_damaged(
     launcher = place.installed(installer)
     damage_release(place)
     output = launcher("update", code=1)
-    assert f"error: the update failed, and {place.old} is back: " in output
+    assert f"error: the update failed, and {place.old} was restored: " in output
     assert "SHA-256 is not the expected one" in output
     assert launcher("--version") == f"leanspec-launcher {place.old}\n"
     launcher("verify")
@@ -194,9 +194,7 @@ def test_update_that_cannot_be_undone_says_so(place: Place) -> None:
         del place.index.files[name]
     place.env["UV_NO_CACHE"] = "1"
     output = launcher("update", code=1)
-    assert (
-        f"error: the update failed, and {place.old} could not be brought back: " in output
-    )
+    assert f"error: the update failed, and {place.old} could not be restored: " in output
     assert output.splitlines()[-1].startswith("hint: uv pip install ")
 
 
@@ -231,8 +229,8 @@ def test_update_is_undone_after_an_interrupt(place: Place) -> None:
 
 
 HALVES = {
-    "the launcher alone": (("leanspec_",), "is not whole on the index"),
-    "without a program": (("leanspec_mcp_bin",), "is not whole on the index"),
+    "the launcher alone": (("leanspec_",), "is incomplete on the index"),
+    "without a program": (("leanspec_mcp_bin",), "is incomplete on the index"),
     "without this machine": ("platform", "for this machine"),
     "yanked": ("yanked", "is the newest release of your index"),
 }  # fmt: skip
@@ -293,7 +291,7 @@ def test_update_leaves_a_pinned_version(
     launcher = place.installed(installer, f"lean-spec=={place.old}")
     place.release()
     output = launcher("update", code=1)
-    assert "this version was asked for when it was installed" in output
+    assert "it was installed with exactly this version" in output
     assert output.endswith(f"hint: {command}\n")
 
 

@@ -41,11 +41,13 @@ from .transfer import place_of, shown
 
 @click.command(name="fetch")
 @options.program
-@options.place("A folder or URL that holds the release's files.")
-@click.option("--version", metavar="V", help="Another release, by its signed manifest.")
-@click.option("--list", "listed", is_flag=True, help="Show what is in the store.")
+@options.place("A folder or URL that contains the release's files.")
 @click.option(
-    "--prune", "pruned", is_flag=True, help="Remove what no release of yours uses."
+    "--version", metavar="V", help="Fetch another release, verified by its signed manifest."
+)
+@click.option("--list", "listed", is_flag=True, help="List the downloaded binaries.")
+@click.option(
+    "--prune", "pruned", is_flag=True, help="Remove binaries that no installation uses."
 )
 @options.dry_run
 @options.report("binaries", "removed")
@@ -58,7 +60,7 @@ def command(
     pruned: bool,
     dry_run: bool,
 ) -> CommandReport:
-    """Download binaries where no installer can.
+    """Download binaries if no installer can.
 
     Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
     of yours, where a start looks if no binary is installed. PROGRAM is cli, mcp or http, or one of
@@ -77,7 +79,9 @@ def command(
       leanspec-launcher fetch --prune
     """
     if (listed and pruned) or ((listed or pruned) and (program or origin or version)):
-        raise click.UsageError("`--list` and `--prune` take nothing else but `--json`")
+        raise click.UsageError(
+            "`--list` and `--prune` exclude PROGRAM, `--from`, `--version` and each other"
+        )
     if version is not None and not is_version(version):
         raise click.UsageError(f"`{version}` is not the version of a release")
     if listed:
@@ -147,7 +151,11 @@ def _warn_if_not_started(
 ) -> None:
     """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
     if version:
-        tell("note: ", f"no command starts it, as this lean-spec is {VERSION}", fg="yellow")
+        tell(
+            "note: ",
+            f"no command starts it, because this lean-spec is {VERSION}",
+            fg="yellow",
+        )
         say_hint(f"leanspec-launcher update --version {version}")
         return
     start = Start(request.program)
@@ -165,7 +173,7 @@ def _warn_if_not_started(
     if first.origin in variables:
         say_hint(f"unset {variables[first.origin]}")
     elif first.outcome is Outcome.REFUSED:
-        say_hint(f"remove `{first.path}`: the fetched one is verified and started then")
+        say_hint(f"remove `{first.path}`: then the fetched binary is verified and started")
 
 
 def _with_progress(request: WheelRequest) -> StoredWheel:
@@ -184,7 +192,7 @@ def _platform() -> Platform:
     if platform is None:
         names = ", ".join(name.label for name in PLATFORMS.values())
         raise CommandError(
-            "LeanSpec has no binaries for this machine", hint=f"there are some for {names}"
+            "LeanSpec has no binaries for this machine", hint=f"it has binaries for {names}"
         )
     return platform
 

@@ -104,7 +104,7 @@ def existing_store() -> Path:
     folder = folders.store()
     if not folder:
         raise CommandError(
-            "there is no place for downloads", hint="set `HOME` to your own folder"
+            "no folder for downloads is known", hint="set `HOME` to your own folder"
         )
     if os.path.lexists(folder) and not is_trusted(folder):
         raise _shared(Path(folder))
@@ -113,8 +113,8 @@ def existing_store() -> Path:
 
 def _shared(store: Path) -> CommandError:
     return CommandError(
-        f"`{store}` cannot be used: it, or a folder above it, is not this user's alone",
-        hint="see the owners and permissions of these folders",
+        f"`{store}` cannot be used: it, or a folder above it, does not belong to this user alone",
+        hint="correct the owners and permissions of these folders (`ls -ld` shows them)",
     )
 
 
@@ -181,7 +181,7 @@ def fetch(
         except OSError as error:
             raise CommandError(
                 f"`{store}` cannot be written to: {error.strerror or error}",
-                hint="free some space there, or see its permissions",
+                hint="free some space there, or check its permissions",
             ) from None
 
 

@@ -36,7 +36,7 @@ def wheel_of(
     """
     if not KEYS:
         raise CommandError(
-            "this release carries no key that another release could be verified with: it is not signed",
+            "cannot verify another release: this one is not signed, and contains no key",
             hint=f"install that release instead: `lean-spec=={version}`",
         )
     with tempfile.TemporaryDirectory(dir=store, prefix=".manifest-") as work:
@@ -124,7 +124,7 @@ def _must_not_be_older(timestamp: str, version: str, store: Path) -> None:
         ) from None
     newest = newest_times.get(version, 0)
     if int(timestamp) < newest:
-        raise _refused("it is older than one that was seen before", version)
+        raise _refused("it is older than one that was fetched before", version)
     if int(timestamp) > newest:
         new = path.with_name(f".{SEEN}-{os.getpid()}")
         new.write_text(json.dumps(newest_times | {version: int(timestamp)}), "utf-8")

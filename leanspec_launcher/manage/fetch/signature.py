@@ -44,7 +44,7 @@ def verify(data: bytes, signature: str, keys: tuple[str, ...]) -> dict[str, str]
         key.verify(read.of_the_file, hashlib.blake2b(data).digest())
         key.verify(read.of_the_comment, read.of_the_file + read.comment.encode())
     except InvalidSignature:
-        raise _refused("it is not what this key signed") from None
+        raise _refused("its signature does not match its content") from None
     pairs = [part.split(":", 1) for part in read.comment.split("\t") if ":" in part]
     return dict(pairs)
 
@@ -53,7 +53,7 @@ def _key(text: str) -> tuple[bytes, bytes]:
     """Return the identity of a public key, and the key."""
     data = _decoded(text, ALGORITHM_LENGTH + ID_LENGTH + KEY_LENGTH)
     if data[:ALGORITHM_LENGTH] != KEY_ALGORITHM:
-        raise _refused("a key of this release is none of minisign's")
+        raise _refused("a key of this release is not a minisign key")
     split = ALGORITHM_LENGTH + ID_LENGTH
     return data[ALGORITHM_LENGTH:split], data[split:]
 
@@ -63,12 +63,12 @@ def _read(text: str) -> _Signature:
     try:
         untrusted, first, trusted, second = lines
     except ValueError:
-        raise _refused("its signature is not four lines") from None
+        raise _refused("its signature does not have four lines") from None
     if not untrusted.startswith(UNTRUSTED) or not trusted.startswith(TRUSTED):
         raise _refused("its signature has no comments")
     data = _decoded(first, ALGORITHM_LENGTH + ID_LENGTH + SIGNATURE_LENGTH)
     if data[:ALGORITHM_LENGTH] != SIGNATURE_ALGORITHM:
-        raise _refused("its signature is of another kind")
+        raise _refused("its signature has an unknown algorithm")
     split = ALGORITHM_LENGTH + ID_LENGTH
     return _Signature(
         data[ALGORITHM_LENGTH:split],

@@ -26,9 +26,9 @@ GOOD = 200
 WEB = ("http", "https")
 # Hints for failures that no other attempt can fix, by a part of their text.
 HINTS = {
-    "CERTIFICATE_VERIFY_FAILED": "see the clock of this machine;"
-    " set `SSL_CERT_FILE` to your authority's certificate",
-    "407 ": "see the user and password in `HTTPS_PROXY`",
+    "CERTIFICATE_VERIFY_FAILED": "check the clock of this machine;"
+    " set `SSL_CERT_FILE` to the certificate of your company's authority",
+    "407 ": "check the user and password in `HTTPS_PROXY`",
 }
 ANOTHER_PLACE = "try again later, or name another place of the same files: `--from`"
 ANOTHER_FOLDER = "name the folder that holds this file: `--from FOLDER`"
@@ -239,7 +239,7 @@ def _client(url: str, limits: Limits) -> httpx.Client:
         reason = str(error)
     raise CommandError(
         f"no connection is possible with these settings: {reason}",
-        hint="see `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables that end in `_PROXY`",
+        hint="check `SSL_CERT_FILE`, `SSL_CERT_DIR` and the variables that end in `_PROXY`",
     )
 
 
@@ -280,7 +280,7 @@ def _must_be_the_file(answer: httpx.Response, url: str) -> None:
     if answer.status_code in BUSY:
         # In seconds; its other form, a date, is no better than our own pause.
         match = re.fullmatch("[0-9]{1,9}", answer.headers.get("Retry-After", ""))
-        pause = f", and wants a pause of {match[0]} s" if match else ""
+        pause = f", and asks to wait {match[0]} s" if match else ""
         raise _AgainError(f"{reason}{pause}", float(match[0]) if match else None)
     if answer.status_code != GOOD:
         raise _failed(url, reason)
@@ -299,6 +299,6 @@ def must_have_extra(name: str) -> None:
     """Raise CommandError if a library of the extra `download` is not installed."""
     if importlib.util.find_spec(name) is None:
         raise CommandError(
-            f"this needs the extra `download` of lean-spec: there is no `{name}`",
+            f"this needs the extra `download` of lean-spec: `{name}` is not installed",
             hint=extra_hint("download"),
         )

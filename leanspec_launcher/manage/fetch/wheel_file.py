@@ -32,7 +32,7 @@ def unpack(wheel: Path, folder: Path) -> None:
                     _write(archive, entry, folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise CommandError(
-            f"`{wheel.name}` is not a whole wheel: {error}", hint=ANOTHER
+            f"`{wheel.name}` is not a complete wheel: {error}", hint=ANOTHER
         ) from None
 
 
@@ -41,16 +41,17 @@ def _must_be_harmless(entries: list[zipfile.ZipInfo]) -> None:
         sum(entry.file_size for entry in entries) > MOST_BYTES
         or len(entries) > MOST_ENTRIES
     ):
-        raise CommandError("the wheel is larger than any of LeanSpec", hint=ANOTHER)
+        raise CommandError("the wheel is larger than any wheel of LeanSpec", hint=ANOTHER)
     names = [entry.filename.casefold() for entry in entries]
     if len(set(names)) != len(names):
-        raise CommandError("the wheel holds a name twice", hint=ANOTHER)
+        raise CommandError("the wheel contains a name twice", hint=ANOTHER)
     for entry in entries:
         # What either system takes for a way out of the folder, or for a stream of a file.
         path = PureWindowsPath(entry.filename)
         if path.drive or path.root or ".." in path.parts or ":" in entry.filename:
             raise CommandError(
-                f"the wheel holds `{entry.filename}`, which leads out of it", hint=ANOTHER
+                f"the wheel contains `{entry.filename}`, which leads out of it",
+                hint=ANOTHER,
             )
 
 

@@ -24,7 +24,7 @@ OLDEST_GLIBC = 5
 GLIBC = re.compile(r"manylinux_2_(\d+)_(\w+)")
 DOWNLOAD_SECONDS = 1800
 INDEX, SUMS, PAGE = "index.html", "SHA256SUMS", "README.md"
-ASK_PIP = "see where pip looks: `python -m pip config list`"
+ASK_PIP = "check which index pip uses: `python -m pip config list`"
 TEXT = """\
 # LeanSpec {version}, without a network
 
@@ -39,7 +39,7 @@ there, with its own path in place of `/media/lean-spec`:
     {by_pip}
 
 Each verifies every wheel against the checksums in `{index}` and asks no index. To verify all files
-before: `sha256sum --check {sums}`.
+first: `sha256sum --check {sums}`.
 """
 OPTIONS = f"--no-index --find-links file:///media/lean-spec/{INDEX}"
 

@@ -117,7 +117,7 @@ def _update(installed: Installation, steps: list[str], version: str) -> None:
         echo(styled(f"$ {shown([undo])}", bold=True), err=True)
         if _failure(undo, VERSION, before):
             raise CommandError(
-                f"the update failed, and {VERSION} could not be brought back: {reason}",
+                f"the update failed, and {VERSION} could not be restored: {reason}",
                 hint=shown([undo]),
             )
     if reason == INTERRUPTED:
@@ -127,7 +127,9 @@ def _update(installed: Installation, steps: list[str], version: str) -> None:
     again = installed.unpin()
     if again:
         hint += f"; once that is fixed, `{shown([again])}`"
-    raise CommandError(f"the update failed, and {VERSION} is back: {reason}", hint=hint)
+    raise CommandError(
+        f"the update failed, and {VERSION} was restored: {reason}", hint=hint
+    )
 
 
 def _failure(steps: list[str], version: str, before: set[str]) -> str:

@@ -81,7 +81,7 @@ def newest(installed: Installation, version: str | None) -> IndexRelease:
     if not wheels:
         raise CommandError(
             f"the index has no `{requirement}` for this Python",
-            hint="see your installer's index",
+            hint="check which index your installer uses",
         )
     return IndexRelease(wheels[0].version, wheels)
 
@@ -95,7 +95,7 @@ def complete(installed: Installation, version: str) -> IndexRelease:
         files = _ask(installed, installed.requirement(version))
     except CommandError as error:
         raise CommandError(
-            f"release {version} is not whole on the index: {error.message}",
+            f"release {version} is incomplete on the index: {error.message}",
             hint="try again later: a release takes a while to arrive everywhere",
         ) from None
     ours = {

@@ -73,7 +73,7 @@ def installation() -> Installation:
     result = Installation(installer, tuple(sorted(installed_extras())))
     if result.unpin():
         raise CommandError(
-            "nothing was updated: this version was asked for when it was installed",
+            "nothing was updated: it was installed with exactly this version",
             hint=shown([result.unpin()]),
         )
     return result

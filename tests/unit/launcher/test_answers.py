@@ -372,7 +372,7 @@ def test_doctor_reports_other_scripts_beside_an_unreadable_one(site: Site) -> No
     ]
     failed = site.manage("repair", code=1).stderr
     assert (
-        f"`{site.root / 'bin/lean-spec'}` is not a file, and lean-spec was installed"
+        f"`{site.root / 'bin/lean-spec'}` is not a file any more, although lean-spec installed one"
         in failed
     )
     assert (site.root / "bin/lean-spec").is_dir()
@@ -405,7 +405,7 @@ def test_doctor_reports_scripts_that_import_re(site: Site) -> None:
     (site.root / "bin/lean-spec").write_text(text.format("leanspec_launcher", "cli"))
     output = site.manage("doctor").stdout
     assert (
-        f"each start of `{site.root}/bin/lean-spec` takes some 7 ms longer than it has to: pip before"
+        f"each start of `{site.root}/bin/lean-spec` takes some 7 ms longer than necessary: pip before"
         in output
     )
     assert "hint: `leanspec-launcher link` starts it without Python" in output

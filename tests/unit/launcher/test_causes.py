@@ -90,5 +90,5 @@ def test_damaged_module_is_one_message(site: Site) -> None:
 def test_downloads_without_a_home_have_no_place(site: Site) -> None:
     variables = dict.fromkeys(("HOME", "XDG_DATA_HOME"), "")
     result = site.manage("fetch", "--list", code=1, env=variables)
-    words = "error: there is no place for downloads\nhint: set `HOME` to your own folder\n"
+    words = "error: no folder for downloads is known\nhint: set `HOME` to your own folder\n"
     assert result.stderr == words

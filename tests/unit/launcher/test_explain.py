@@ -156,16 +156,16 @@ def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None
     for recorded, words in (
         (
             "2SmKENeww1SDVHh6hHeNmkeElwxLt6TTSLC7Kjq6AAA",
-            "changed    since leanspec-cli-bin 9.9.8 brought it, with 5 bytes",
+            "changed    since leanspec-cli-bin 9.9.8 installed it, with 5 bytes",
         ),
-        (urlsafe_digest(b"other"), "it is      as leanspec-cli-bin 9.9.8 brought it"),
+        (urlsafe_digest(b"other"), "unchanged  since leanspec-cli-bin 9.9.8 installed it"),
     ):
         (info / "RECORD").write_text(f"leanspec_cli_bin/bin/leanspec,sha256={recorded},5\n")
         message = site.start("cli", code=126).stderr
         assert f"  {words}\n" in message
         assert "chmod" not in message, "the run bit is the least of it"
         assert (
-            "  installed  is leanspec-cli-bin 9.9.8, this lean-spec is 9.9.9 and needs the same\n"
+            "  installed  leanspec-cli-bin 9.9.8; lean-spec 9.9.9 needs the same version\n"
             in message
         )
 
@@ -316,7 +316,7 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
         ("/usr", 126, "it is a directory"),
         ("leanspec", 126, "it is a relative path"),
         (os.fsdecode(b"/nowhere/\xff\xfe"), 127, "there is no such file"),
-        ("/" + "x" * 300, 126, "it cannot be looked at (File name too long)"),
+        ("/" + "x" * 300, 126, "its status cannot be read (File name too long)"),
         ("/dev/null", 126, "it is not a regular file"),
         ("/etc/passwd/x", 126, "Not a directory"),
     ],
@@ -424,9 +424,10 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     )
     result = site.start("cli", "--use-typescript", "list", "a b", env=env, code=5)
     assert result.stdout == expected
-    assert result.stderr.splitlines() == [
-        f"note: `--use-typescript` runs lean-spec@0.2.9, the last TypeScript release, by `{npx}`, until 0.4"
-    ]
+    assert result.stderr == (
+        "note: `--use-typescript` runs lean-spec@0.2.9, the last TypeScript release, through"
+        f" `{npx}`, until LeanSpec 0.4\n"
+    )
     result = site.start("cli", "list", "a b", env=env | {"LEANSPEC_USE_TS": "1"}, code=5)
     assert result.stdout == expected
     without = site.start(

@@ -283,7 +283,7 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "forbidden": (status(403), "the server answers with status 403"),
     "busy": (status(503), "the server answers with status 503"),
     "broken": (status(500), "the server answers with status 500"),
-    "later": (status(429, Retry_After="3600"), "status 429, and wants a pause of 3600 s"),
+    "later": (status(429, Retry_After="3600"), "status 429, and asks to wait 3600 s"),
     "later, in another digit": (status(429, Retry_After="\xb2"), "the server answers with status 429"),
     "later, in many digits": (status(429, Retry_After="9" * 5000), "the server answers with status 429"),
     "a redirect to itself": (loop, "Exceeded maximum allowed redirects"),
@@ -469,7 +469,7 @@ def test_a_proxy_that_refuses_does_not_show_the_password(
     env = {"HTTPS_PROXY": f"http://user:secret@{host}"}
     done = site.manage("fetch", "cli", "--from", "https://a.invalid/", code=1, env=env)
     assert "407 Proxy Authentication Required" in done.stderr
-    assert "see the user and password in `HTTPS_PROXY`" in done.stderr
+    assert "check the user and password in `HTTPS_PROXY`" in done.stderr
     assert "secret" not in done.stderr
     assert release.headers[0]["Proxy-Authorization"].startswith("Basic ")
 
@@ -619,10 +619,13 @@ def zipped(*names: str) -> bytes:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"PK", "is not a whole wheel"),
-        (zipped("a", "b", "A"), "the wheel holds a name twice"),
-        (zipped(*map(str, range(10_001))), "the wheel is larger than any of LeanSpec"),
-        (zipped("../a"), "the wheel holds `../a`, which leads out of it"),
+        (b"PK", "is not a complete wheel"),
+        (zipped("a", "b", "A"), "the wheel contains a name twice"),
+        (
+            zipped(*map(str, range(10_001))),
+            "the wheel is larger than any wheel of LeanSpec",
+        ),
+        (zipped("../a"), "the wheel contains `../a`, which leads out of it"),
     ],
 )
 def test_unpack_refuses_what_no_wheel_contains(
@@ -641,7 +644,7 @@ def test_a_store_that_others_may_write_to_is_not_used(site: Site, release: Files
     store(site).mkdir(parents=True)
     store(site).chmod(0o777)
     done = site.manage("fetch", "cli", "--from", release.url, code=1)
-    assert "is not this user's alone" in done.stderr
+    assert "does not belong to this user alone" in done.stderr
     assert release.asked == []
 
 
@@ -667,7 +670,8 @@ def test_without_its_extra_a_download_says_what_brings_it(site: Site) -> None:
     done = without_extra(site)
     assert done.returncode == 1
     assert (
-        "this needs the extra `download` of lean-spec: there is no `httpx`" in done.stderr
+        "this needs the extra `download` of lean-spec: `httpx` is not installed"
+        in done.stderr
     )
 
 

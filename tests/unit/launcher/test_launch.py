@@ -181,7 +181,7 @@ def test_bad_local_binary_is_refused_despite_a_good_wheel(
     result = site.start(
         "cli", code=126, env={"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
     )
-    assert "an earlier place decided" in result.stderr
+    assert "an earlier place decides" in result.stderr
 
 
 def test_without_pins_a_wheel_is_refused(site: Site) -> None:
@@ -214,9 +214,9 @@ def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) 
         (
             lambda path: path.symlink_to("/nowhere"),
             127,
-            "it is a link to a file that is not there",
+            "it is a link to a file that does not exist",
         ),
-        (lambda path: path.write_bytes(b""), 126, "it has no permission to run"),
+        (lambda path: path.write_bytes(b""), 126, "it is not executable"),
         (lambda path: path.symlink_to(path), 126, "Too many levels of symbolic links"),
     ],
 )
@@ -300,7 +300,7 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
     )
     assert result.returncode == 126
     assert (
-        f"error: cannot start `{path}`: it has no permission to run (no run bit)"
+        f"error: cannot start `{path}`: it is not executable (it lacks the run permission)"
         in result.stderr
     )
     assert f"hint: let its owner run `chmod +x '{path}'`" in result.stderr

@@ -91,7 +91,7 @@ def test_settings_of_a_relative_home_are_not_read(
 
 def test_verify_reports_a_missing_run_bit(installed: Installation) -> None:
     installed.binary("cli").chmod(0o644)
-    assert "it has no permission to run" in installed.manage("verify", code=1)
+    assert "it is not executable" in installed.manage("verify", code=1)
 
 
 def test_verify_ignores_cached_results(installed: Installation) -> None:

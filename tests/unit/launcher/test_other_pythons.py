@@ -96,10 +96,13 @@ def test_find_leanspec_bin_returns_the_verified_binary(site: Site) -> None:
     path = site.wheel("cli", data)
     assert find(site, "cli").stdout == f"{path}\n"
     assert "FileNotFoundError: no `leanspec-mcp` is installed" in find(site, "mcp").stderr
-    assert "ValueError: `ui` is none of cli, mcp, http" in find(site, "ui").stderr
+    assert (
+        "ValueError: unknown program `ui`: choose one of cli, mcp, http"
+        in find(site, "ui").stderr
+    )
     path.write_bytes(script("echo other"))
     assert (
-        f"FileNotFoundError: `{path}` is not to be run: its SHA-256"
+        f"FileNotFoundError: refusing to run `{path}`: its SHA-256"
         in find(site, "cli").stderr
     )
 
@@ -107,7 +110,7 @@ def test_find_leanspec_bin_returns_the_verified_binary(site: Site) -> None:
 @pytest.mark.parametrize(
     ("tag", "words"),
     [
-        ("manylinux_2_5", "fits: the installer did not take it"),
+        ("manylinux_2_5", "fits, but the installer did not choose it"),
         ("manylinux_2_99", "needs glibc 2.99 or newer"),
         ("musllinux_1_1", "needs musl 1.1 or newer"),
     ],

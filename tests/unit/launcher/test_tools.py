@@ -152,7 +152,7 @@ def test_doctor_reports_tools_that_differ_from_the_release(site: Site) -> None:
     assert findings(site)["tools"] == ("ok", words)
     site.tools = {"github": {}}
     site.write_pins()
-    words = "2 tools; the release states none for this project's adapter"
+    words = "2 tools; the release lists no tools for this project's adapter"
     assert findings(site)["tools"] == ("ok", words)
 
 

@@ -203,7 +203,7 @@ def test_a_program_in_a_store_of_another_user_is_not_run(site: Site, part: str) 
     os.chown(folder if part == "the last" else home / part, OTHER, OTHER)
     result = site.start("http", code=127)
     assert result.stdout == ""
-    assert "not used: its folder is not this user's alone" in result.stderr
+    assert "not used: its folder does not belong to this user alone" in result.stderr
 
 
 @needs_root
@@ -315,7 +315,7 @@ def test_unreachable_place_is_refused_by_start_and_verdicts(site: Site) -> None:
         [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
     ).stderr
     assert message.startswith(
-        f"error: refusing to run `{path}`: it cannot be looked at (Permission denied)\n"
+        f"error: refusing to run `{path}`: its status cannot be read (Permission denied)\n"
     )
     assert (
         message.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
