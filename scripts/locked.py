@@ -141,7 +141,7 @@ def reminding(title: Callable[[], str]) -> Iterator[None]:
         seconds, pause = 0, PATIENCE
         while not ended.wait(pause):
             seconds += pause
-            since = f": still at it after {seconds} s" if pause == LATER else ""
+            since = f": still running after {seconds} s" if pause == LATER else ""
             say(f"… {title()}{since}")
             pause = LATER
 

@@ -24,7 +24,7 @@ def extract_file(archive: Path, member: str, target: Path) -> None:
     """
     if not extract_files(archive, lambda name: target if name == member else None):
         raise CommandError(
-            f"the archive `{archive.name}` is refused: it holds no `{member}`"
+            f"the archive `{archive.name}` is refused: it contains no `{member}`"
         )
 
 
@@ -44,7 +44,7 @@ def extract_files(
         if target is None or member.kind != FILE:
             return False
         if target in targets.values():
-            raise BuildError(f"it holds `{member.name}` twice")
+            raise BuildError(f"it contains `{member.name}` twice")
         targets[member.name] = target
         return True
 

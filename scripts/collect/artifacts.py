@@ -37,8 +37,8 @@ def collect_artifacts(
     for path in sorted(folder.glob(f"{PREFIX}*")):
         if path.name.removeprefix(PREFIX) not in PLATFORMS:
             raise CommandError(
-                f"`{path}` is for none of the known platforms",
-                hint=f"they are {', '.join(PLATFORMS)}",
+                f"`{path}` is not for a known platform",
+                hint=f"known platforms: {', '.join(PLATFORMS)}",
             )
     for platform in PLATFORMS.values():
         artifact = _artifact(folder, platform)
@@ -50,7 +50,7 @@ def collect_artifacts(
         else:
             raise CommandError(
                 f"there is no `{PREFIX}{platform.key}/` in `{folder}`: the binaries for {platform.label} are missing",
-                hint=f"see why its job left none; a release without it needs `--allow-missing {platform.key}`",
+                hint=f"check why its job left no binaries; a release without it needs `--allow-missing {platform.key}`",
             )
 
 

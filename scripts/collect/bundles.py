@@ -78,7 +78,7 @@ def read_bundle(path: Path, platform: Platform) -> Bundle:
     elif name["cpu"] not in (cpu, *platform.machines):
         raise CommandError(
             f"`{path}` is for the CPU `{name['cpu']}`, expected `{platform.key}`",
-            hint="see what its job built",
+            hint="check what its job built",
         )
     if not _has_magic(path, expected):
         raise CommandError(

@@ -241,7 +241,7 @@ def host() -> Platform:
     platform = current()
     if platform is None:
         raise CommandError(
-            "this machine is none of the known platforms",
+            "this machine is not a known platform",
             hint="name one with `--target TRIPLE`",
         )
     return platform
@@ -261,7 +261,7 @@ def _platform_of(triple: str) -> Platform:
             return platform
     targets = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
     raise CommandError(
-        f"the target `{triple}` is for none of the known platforms",
+        f"the target `{triple}` is not for a known platform",
         hint=f"targets are {targets}",
     )
 
@@ -312,7 +312,7 @@ def _crates(
                     hint=hint,
                 )
             say(
-                f"the workspace has no crate `{project.crate}`: `{project.name}` is passed over"
+                f"the workspace has no crate `{project.crate}`: `{project.name}` is skipped"
             )
             continue
         targets = package["targets"]
@@ -417,8 +417,8 @@ def _build(
     for crate in workspace.crates:
         if crate.binary_name not in outputs:
             raise CommandError(
-                f"`cargo {builder}` names no program `{crate.binary_name}` that it built",
-                hint="see what it says above",
+                f"`cargo {builder}` reported no built program `{crate.binary_name}`",
+                hint="see its output above",
             )
     return outputs
 

@@ -52,7 +52,7 @@ def collect() -> None:
     "--all",
     "asks_for_all",
     is_flag=True,
-    help="Ask for every platform, those that the plan calls missing too.",
+    help="Also ask for the platforms that the plan calls missing.",
 )
 def npm(
     version: Version,
@@ -238,10 +238,12 @@ def artifacts(
 @collect.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--prepare", is_flag=True, help="Only install what Tauri needs of this machine."
+    "--prepare",
+    is_flag=True,
+    help="Only install the packages and targets that Tauri needs.",
 )
 @click.option(
-    "--build", is_flag=True, help="Build it first, with the pnpm it is locked for."
+    "--build", is_flag=True, help="Build it first, with the version of pnpm that it pins."
 )
 @folder_option("--into", "artifacts/desktop", "The folder to put it in.")
 def desktop(folder: Path, into: Path, *, prepare: bool, build: bool) -> None:

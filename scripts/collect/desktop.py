@@ -68,7 +68,7 @@ def collect_desktop(folder: Path, into: Path, *, build: bool) -> Bundle:
     platform = current()
     if platform is None:
         raise CommandError(
-            "no desktop bundle is for this machine",
+            "a desktop bundle cannot be built for this machine",
             hint="build it on one of the known platforms",
         )
     if build:

@@ -33,7 +33,7 @@ def write_notices(pages: Pages) -> Path:
     npm = find_program("npm", "install Node.js, which brings it")
     spec = f"{pages.package}@{pages.version}"
     with tempfile.TemporaryDirectory(prefix="leanspec-notices-") as name:
-        with step(f"installing {spec} and what it is made of"):
+        with step(f"installing {spec} and its dependencies"):
             options = ["--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
             run = capture([npm, "install", "--prefix", name, *options, spec])
             must_succeed(run, f"`npm install {spec}`")
@@ -66,7 +66,7 @@ def notices(modules: Path, spared: str) -> str:
     if not users:
         raise CommandError(
             f"npm installed no package in `{modules}`",
-            hint="see what `npm config list` says about where and what it installs",
+            hint="check where and what npm installs: `npm config list`",
         )
     parts = [HEAD]
     pairs = [(sorted(names), text) for text, names in users.items()]

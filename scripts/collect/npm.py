@@ -73,7 +73,7 @@ def collect_npm(
         if all_required or key not in reasons:
             planned.append(platform)
         else:
-            say(f"not asked for, as the plan says (`--all` asks): {key}: {reasons[key]}")
+            say(f"skipped, as the plan says (`--all` includes it): {key}: {reasons[key]}")
     pairs = [(project, platform) for project in projects for platform in planned]
     with step(f"asking {npm} for {len(pairs)} packages of {version}"):
         answers = map_in_threads(lambda pair: _look_up(npm, *pair, version), pairs, AT_ONCE)
@@ -235,6 +235,6 @@ def fetch_archive(npm: str, name: str, version: str, expected: str, folder: Path
         raise CommandError(
             f"the archive of `{spec}` is not the one that the registry describes: integrity `{actual}`,"
             f" expected `{expected}`",
-            hint="`npm cache clean --force`, then try again; do not use it if that does not help",
+            hint="`npm cache clean --force`, then try again; if that does not help, do not use the archive",
         )
     return archives[0]

@@ -45,7 +45,7 @@ def collect_pages(pages: Pages, base: Path) -> None:
         if not (new / INDEX).is_file():
             raise CommandError(
                 f"`{pages.package}@{pages.version}` has no `{INSIDE / INDEX}`",
-                hint="see whether the package still has the pages in this place",
+                hint="check whether the package still has the pages in this folder",
             )
         record = folder / "record"
         text = json.dumps(_record(pages, new), indent=2) + "\n"

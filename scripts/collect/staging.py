@@ -159,7 +159,7 @@ def read_record(path: Path, project: ProgramProject, platform: Platform) -> Coll
         collected = Collected(**json.loads(record.read_text("utf-8")))
     except FileNotFoundError:
         raise CommandError(
-            f"`{record}` is missing: nothing says what `{path.name}` should be", hint=hint
+            f"`{record}` is missing: `{path.name}` cannot be verified", hint=hint
         ) from None
     except (OSError, ValueError, TypeError) as error:
         raise CommandError(
@@ -199,7 +199,7 @@ def _must_be_one_release(collected: list[Collected]) -> None:
         if other is not one:
             raise CommandError(
                 f"`{one.program}` for `{one.platform}` and `{other.program}` for `{other.platform}` have the same"
-                f" bytes (sha256 `{one.sha256}`): one of them is not what it is called",
+                f" bytes (sha256 `{one.sha256}`): one of them has the wrong name",
                 hint="see with `python3 -m scripts inspect FILE` which one, and rebuild the other",
             )
     versions = sorted({f"`{binary.version}`" for binary in collected})

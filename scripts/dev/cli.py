@@ -40,7 +40,7 @@ def demo() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--fast", is_flag=True, help="Run lint, type checks and the fast unit tests.")
 @click.option(
-    "--coverage", is_flag=True, help="Measure what the unit tests reach; 3 minutes."
+    "--coverage", is_flag=True, help="Measure the coverage of the unit tests; 3 minutes."
 )
 def test(arguments: tuple[str, ...], *, fast: bool, coverage: bool) -> None:
     """Run lint, type checks and tests.
@@ -110,7 +110,7 @@ def pre_release(
 
     if cargo is None and not skip_rust:
         raise CommandError(
-            "no Cargo workspace is named to build from",
+            "no Cargo workspace to build from is given",
             hint="add `--cargo WORKSPACE`, or `--skip-rust` to take the collected binaries",
         )
     read_plan()
@@ -186,7 +186,10 @@ def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
 
 @click.command()
 @click.option(
-    "--only", metavar="WORDS", default="", help="Only the steps whose name contains WORDS."
+    "--only",
+    metavar="WORDS",
+    default="",
+    help="Run only the steps whose name contains WORDS.",
 )
 @json_option("step")
 def rehearse(only: str, *, as_json: bool) -> int:
@@ -208,7 +211,7 @@ def rehearse(only: str, *, as_json: bool) -> int:
     if not any(only in name for name in names):
         steps = ", ".join(f"`{name}`" for name in names)
         raise click.BadParameter(
-            f"`{only}` is in no step; the steps are {steps}", param_hint="'--only'"
+            f"no step contains `{only}`; the steps are {steps}", param_hint="'--only'"
         )
     extend()
     rows = rehearsal.rehearse(only)

@@ -59,9 +59,9 @@ def read_binary(file: File) -> RecordedBinary:
     programs = {program.distribution: program for program in PROGRAMS.values()}
     program = programs.get(file.distribution)
     if program is None:
-        raise CommandError(f"no program of ours is called `{file.distribution}`")
+        raise CommandError(f"`{file.distribution}` is not a program of this project")
     if file.platform is None:
-        raise CommandError(f"`{file.path.name}` is for no platform of ours, or for several")
+        raise CommandError(f"`{file.path.name}` is not for exactly one known platform")
     suffix = PLATFORMS[file.platform].suffix
     folder = f"{program.package}/bin"
     problem = f"`{file.path.name}` has no binary with its record"

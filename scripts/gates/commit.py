@@ -111,7 +111,7 @@ def _status(plan: Plan, root: Path) -> Finding:
         "git status",
         "clean",
         f"changed or unknown files: {len(changed)}, such as `{first}`",
-        hint="commit each file, or take it back (`git status` lists them)",
+        hint="commit or revert each file (`git status` lists them)",
     )
 
 

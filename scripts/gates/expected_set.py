@@ -16,7 +16,7 @@ from .gaps import gap
 BUILD = "`python3 -m scripts wheels`"
 # What is missing if it was not collected.
 COLLECT = {
-    FileKind.PLATFORM: f"collect its binary, then {BUILD}; or state why there is none in `missing` of pyproject.toml",
+    FileKind.PLATFORM: f"collect its binary, then {BUILD}; or give the reason in `missing` of pyproject.toml",
     FileKind.PAGES: f"`python3 -m scripts collect pages`, then {BUILD}",
 }
 # Kind, distribution and platform of a file.
@@ -53,7 +53,7 @@ def expected_set(plan: Plan, files: list[File], strange: list[str]) -> Iterator[
             )
         elif member in present:
             text = f"a second one next to {present[member].path.name}"
-            hint = f"remove what is there, and build again: {BUILD}"
+            hint = f"empty the folder, and build again: {BUILD}"
             yield problem(SET, name, "one file", text, hint=hint)
         else:
             hint = f"build again: {BUILD}"

@@ -72,7 +72,7 @@ def _refusals(file: File) -> Iterator[Refusal]:
             yield from _zip(file)
         yield from _metadata(file)
     except CommandError as error:
-        yield "content", "a whole archive with metadata", str(error)
+        yield "content", "a complete archive with metadata", str(error)
     except UNREADABLE as error:
         yield "content", "a whole archive", reason(error)
 

@@ -56,7 +56,7 @@ def _problems(file: File) -> Iterator[Finding]:
         record = contents.pop(f"{dist_info(file)}/RECORD").decode()
         rows = {path: sha256 for path, sha256, _ in csv.reader(record.splitlines())}
     except (*UNREADABLE, CommandError) as error:
-        yield problem(GATE, name, "a whole wheel with its RECORD", error)
+        yield problem(GATE, name, "a complete wheel with its RECORD", error)
         return
     for entry, data in contents.items():
         subject = f"{name}: {entry}"

@@ -33,7 +33,7 @@ def openssl_gate(
         return
     age = (today or dt.datetime.now(dt.UTC).date()) - pin.pinned
     if age > LONGEST:
-        text = f"pinned {age.days} days ago: see whether there is a newer one than {pin.version}"
+        text = f"pinned {age.days} days ago: check whether there is a newer one than {pin.version}"
         yield gap(GATE, "age of the pin", text)
     if pin.advisory:
         yield gap(GATE, f"OpenSSL {pin.version}", pin.advisory)

@@ -87,7 +87,7 @@ def _difference(file: File, ours: File) -> str:
     try:
         theirs, mine = _entries(file), _entries(ours)
     except UNREADABLE as error:
-        return f"not a whole archive ({error})"
+        return f"not a complete archive ({error})"
     words = []
     for name in sorted(theirs | mine):
         if name not in mine:

@@ -72,7 +72,7 @@ def assemble(artifacts: Path, out: Path, plan: Plan, root: Path = ROOT) -> list[
     if not (artifacts / WHEELS).is_dir():
         raise CommandError(
             f"there is no `{WHEELS}/` in `{artifacts}`: the wheels are missing",
-            hint="`gh run download RUN --dir DIR` brings all artifacts of a run",
+            hint="`gh run download RUN --dir DIR` downloads all artifacts of a run",
         )
     plan = plan.built_from(artifact_kinds(artifacts))
     with tempfile.TemporaryDirectory(prefix="leanspec-assets-") as name:
@@ -139,7 +139,7 @@ def must_be_artifacts(artifacts: Path) -> None:
         if path.name not in (WHEELS, *OTHERS, *of_platforms):
             raise CommandError(
                 f"`{path}` is not an artifact of a release",
-                hint=f"there are `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`",
+                hint=f"artifacts are called `{WHEELS}`, `{BINARIES}…` and `{DESKTOP}…`",
             )
 
 
@@ -206,9 +206,9 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
     lines = wrong_facts(expected_set(plan, files, strange))
     if lines:
         raise CommandError(
-            f"`{dist}` is not the release",
+            f"`{dist}` does not match the release plan",
             details=lines,
-            hint="`python3 -m scripts check` shows them too",
+            hint="fix these files; `python3 -m scripts check` checks them again",
         )
     for file in files:
         shutil.copyfile(file.path, new / file.path.name)
@@ -229,7 +229,7 @@ def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     if origin["sha256"] != collected:
         raise CommandError(
             f"`{file.path.name}` has the binary with the sha256 `{origin['sha256']}`, the artifact is `{collected}`",
-            hint="the wheels are of another run than the binaries",
+            hint="download wheels and binaries of the same run: `gh run download RUN --dir DIR`",
         )
     name = f"leanspec-{plan.version}-{file.platform}-{binary.program.command}.cdx.json"
     with zipfile.ZipFile(file.path) as archive:

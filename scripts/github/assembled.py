@@ -90,7 +90,7 @@ def _must_be_signed(folder: Path, plan: Plan, listing: Listing) -> None:
     """Raise CommandError unless the key of the plan has signed both lists."""
     if not any((folder / name).is_file() for name in listing.signatures):
         raise CommandError(
-            "an unsigned release is not uploaded",
+            "refusing to upload an unsigned release",
             hint="sign it: `python3 -m scripts assets --sign --key FILE`",
         )
     for name in (listing.sums, listing.manifest):

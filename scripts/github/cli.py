@@ -41,7 +41,9 @@ def _password() -> str:
 
 
 KEY_OPTION = click.option(
-    "--key", type=EXISTING_FILE, help=f"The secret key; else its text is in {KEY_VARIABLE}."
+    "--key",
+    type=EXISTING_FILE,
+    help=f"File of the secret key. Default: its text in {KEY_VARIABLE}.",
 )
 
 
@@ -107,7 +109,7 @@ class AssetOptions:
     metavar="NAME",
     default="",
     callback=_listing,
-    help="Desktop bundles alone, for a release that is out, listed in SHA256SUMS.NAME.",
+    help="Add only desktop bundles to a release that is out; list them in SHA256SUMS.NAME.",
 )
 @KEY_OPTION
 @click.option(
@@ -124,7 +126,7 @@ class AssetOptions:
     "--provenance",
     metavar="FILE",
     type=EXISTING_FILE,
-    help="With --upload: bundle that `actions/attest` made of these files, one more asset.",
+    help="With --upload: also upload this attestation of the files, from `actions/attest`.",
 )
 @click.option(
     "--publish", is_flag=True, help="Publish the draft, if it has exactly these assets."
@@ -134,7 +136,7 @@ class AssetOptions:
     "--json",
     "as_json",
     is_flag=True,
-    help="Print release.json, an object, when it is assembled.",
+    help="Print release.json, a JSON object, when it is assembled.",
 )
 def assets(**values: Any) -> None:  # noqa: ANN401 - what click gives by name
     """Assemble, sign and upload the GitHub release.
@@ -151,8 +153,8 @@ def assets(**values: Any) -> None:  # noqa: ANN401 - what click gives by name
     the draft has, and replaces nothing. With --publish, publishes the draft. Both need GitHub's
     client, `gh`.
 
-    With --add, all are about the desktop bundles in DIR alone: they are added to a release that is
-    out, with a signed list of their own. The first list stays as it is.
+    With --add, all of these work only on the desktop bundles in DIR: they are added to a release
+    that is out, with a signed list of their own. The first list stays as it is.
 
     \b
     Examples:

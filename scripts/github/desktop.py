@@ -75,6 +75,6 @@ def _must_be_the_only_one(bundle: Bundle, others: list[Bundle]) -> None:
         both = set(bundle.platforms) & set(other.platforms)
         if both:
             raise CommandError(
-                f"`{bundle.path}` is a second desktop bundle for `{min(both)}` beside `{other.path}`",
-                hint="leave one of them in its artifact",
+                f"`{bundle.path}` and `{other.path}` are both desktop bundles for `{min(both)}`",
+                hint="keep only one of them in the artifacts",
             )

@@ -135,8 +135,8 @@ class Listing:
         strange = present - self._listed_before(out / self.manifest)
         if strange:
             raise CommandError(
-                f"`{out}` holds `{min(strange)}`, which this command did not make",
-                hint="name an empty one",
+                f"`{out}` contains `{min(strange)}`, which this command did not write",
+                hint="name an empty folder",
             )
         with work_folder(out) as folder:
             new = folder / "new"

@@ -52,7 +52,7 @@ def release_notes(changelog: Path, plan: Plan, bundles: list[str]) -> str:
     if entry is None:
         raise CommandError(
             f"`{changelog.name}` has no entry for {plan.version}",
-            hint="`python3 -m scripts bump` gives what is unreleased its heading",
+            hint="`python3 -m scripts bump` gives the unreleased entry its heading",
         )
     if not entry:
         raise CommandError(

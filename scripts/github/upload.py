@@ -112,7 +112,7 @@ def _find_complete(gh: str, tag: str, files: list[Path]) -> GithubRelease:
     if release is None or missing:
         raise CommandError(
             f"`{tag}` on GitHub lacks {len(missing)} of {len(files)} files, such as `{missing[0]}`",
-            hint=f"{AGAIN}; what drafts it is `python3 -m scripts assets --upload`",
+            hint=f"{AGAIN}; `python3 -m scripts assets --upload` makes the draft",
         )
     return release
 
@@ -176,7 +176,7 @@ def _find(gh: str, tag: str) -> GithubRelease | None:
     if len(releases) > 1:
         raise CommandError(
             f"there are {len(releases)} releases of `{tag}` on GitHub",
-            hint="delete the drafts that are not wanted",
+            hint="delete all but one: `gh release delete`",
         )
     (release,) = releases
     return GithubRelease(

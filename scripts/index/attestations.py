@@ -72,7 +72,7 @@ def _build_provenance() -> dict[str, Any]:
     missing = [f"`GITHUB_{name}`" for name, value in values.items() if not value]
     if missing:
         raise CommandError(
-            f"the workflow's run is not described: there is no {', '.join(missing)}",
+            f"the workflow's run is not described: these variables are not set: {', '.join(missing)}",
             hint=HINT,
         )
     server = values["SERVER_URL"]

@@ -47,8 +47,8 @@ CREATED = (200, 201, 202, 204)
 REFUSES_US = (401, 403)
 # All jobs of a run build again, and have other bytes then.
 BURNT = (
-    "of a workflow's run, only the failed jobs can be run again (`gh run rerun RUN --failed`), never all;"
-    " if these files were built anew, this version cannot be used any more: bump to a higher one"
+    "in a workflow, run only the failed jobs again (`gh run rerun RUN --failed`), never all jobs;"
+    " if these files were built again, this version cannot be used any more: bump to a higher one"
 )
 AGAIN = "run the same command again: it goes on from what the index has"
 
@@ -191,7 +191,7 @@ def _refusal(index: Index, file: File, outcome: str, *, was_cut: bool) -> Comman
             f"{text}; an earlier attempt was cut off, and may have arrived without being listed yet",
             hint=AGAIN,
         )
-    return CommandError(text, hint="see what the index says of this name and version")
+    return CommandError(text, hint="check this name and version on the index")
 
 
 class _Bounded(requests.adapters.HTTPAdapter):

@@ -174,8 +174,8 @@ def _must_have_keys_of_a_plan(table: dict[str, Any]) -> None:
         unknown = sorted(inner.keys() - set(keys))
         if unknown:
             raise CommandError(
-                f"{TABLE}{name}]: no key is called `{unknown[0]}`",
-                hint=f"there are {_quoted(keys)}",
+                f"{TABLE}{name}]: unknown key `{unknown[0]}`",
+                hint=f"known keys: {_quoted(keys)}",
             )
 
 
@@ -205,7 +205,7 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
         if source not in SOURCES or not isinstance(platforms, dict):
             tables = " or ".join(f"`missing.{name}`" for name in SOURCES)
             raise CommandError(
-                f"{TABLE}.missing]: no source is called `{source}`",
+                f"{TABLE}.missing]: unknown source `{source}`",
                 hint=f"a reason belongs to a source: write it in {tables}",
             )
         for key, reason in platforms.items():
@@ -221,8 +221,8 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
     unknown = sorted(names - set(PLATFORMS))
     if unknown:
         raise CommandError(
-            f"{TABLE}]: no platform is called `{unknown[0]}`",
-            hint=f"there are {_quoted(PLATFORMS)}",
+            f"{TABLE}]: unknown platform `{unknown[0]}`",
+            hint=f"known platforms: {_quoted(PLATFORMS)}",
         )
     return reasons
 

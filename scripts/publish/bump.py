@@ -44,7 +44,7 @@ def _must_be_higher(version: Version, index: str | None) -> None:
     if highest is not None and version <= highest:
         raise CommandError(
             f"`{version}` is not above `{highest}`, which {places[highest]}",
-            hint="choose a higher version, as none is ever reused; without one, `bump` repeats the present",
+            hint="choose a higher version: no version is ever reused. Without VERSION, `bump` repeats the present one",
         )
 
 

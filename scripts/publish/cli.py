@@ -198,7 +198,7 @@ def matrix(*, github_output: bool, tagged: bool) -> int:
     "--draft",
     is_flag=True,
     envvar="LEANSPEC_DRAFT",
-    help="Before the commit and the tag of the release.",
+    help="Check before the release is committed and tagged.",
 )
 @click.option(
     "--bytes",
@@ -240,7 +240,9 @@ def check(
     """
     if only_bytes:
         if cargo or sources or github_output or artifacts or draft:
-            raise click.UsageError("`--bytes` compares bytes alone: leave out the others")
+            raise click.UsageError(
+                "`--bytes` only compares bytes: leave out the other options"
+            )
         from scripts.gates.same_bytes import compare_bytes
 
         return _print_findings(compare_bytes(dist, binaries), as_json=as_json)
@@ -337,7 +339,7 @@ WAIT_OPTION = click.option(
     type=click.IntRange(1),
     default=LONGEST_WAIT,
     show_default=True,
-    help="Seconds to wait for the index; `publish` waits so for each of five waves.",
+    help="Seconds to wait for the index (`publish`: for each of five waves).",
 )
 
 
@@ -380,13 +382,13 @@ def publish(
 ) -> int:
     """Check, upload and verify a release.
 
-    Platform wheels first, then the stubs, the web UI, lean-spec and leanspec-mcp; each is waited
-    for. Nothing is uploaded unless every check passes. Files that the index already has, byte for
-    byte, are skipped; other bytes under one of the names stop everything. After an interruption,
-    the same command resumes from what the index has. Credentials are those of twine: TWINE_USERNAME and TWINE_PASSWORD,
-    ~/.pypirc, a keyring, trusted publish. An index that the release plan names takes no file
-    without its attestation (see `attest`). A dry run needs no credentials, no CI, no tag and no
-    attestation.
+    Uploads the platform wheels first, then the stubs, the web UI, lean-spec and leanspec-mcp, and
+    waits for the index each time. Nothing is uploaded unless every check passes. Files that the
+    index already has, byte for byte, are skipped; other bytes under one of the names stop
+    everything. After an interruption, the same command resumes from what the index has. Credentials
+    are those of twine: TWINE_USERNAME and TWINE_PASSWORD, ~/.pypirc, a keyring, trusted publishing.
+    If the release plan lists the index in `attestations`, each file needs its attestations (see
+    `attest`). A dry run needs no credentials, no CI, no tag and no attestation.
 
     With --checked, nothing of the release is run, before or after: the job that publishes holds a
     token, and `check` and `verify-release` run it in others.
@@ -489,8 +491,8 @@ def verify_release(
 ) -> int:
     """Download, compare, install and run a release.
 
-    Every file is fetched from the index, and installed with pip and with uv. An index that does
-    not list everything yet is waited for.
+    Fetches every file from the index, and installs it with pip and with uv. Waits if the index does
+    not list everything yet.
 
     \b
     Examples:
@@ -531,13 +533,13 @@ def verify_release(
     help="List the MCP bundles of the release that is assembled there.",
 )
 def publish_server(*, build: bool, dry_run: bool, assembled: Path | None) -> int:
-    """Tell the registry of MCP servers of a release.
+    """Announce a release to the registry of MCP servers.
 
     The entry is `server.json`, which names the index's package, with each MCP bundle of the GitHub
     release and its digest. The registry asks for these files, so the release has to be public.
 
-    Runs the registry's own publisher, which Go has built with --build. Works in a GitHub workflow
-    alone, whose identity the registry accepts; the index has to serve the release.
+    Runs the registry's own publisher, which --build compiles with Go. Works only in a GitHub
+    workflow, whose identity the registry accepts; the index has to serve the release.
 
     \b
     Examples:

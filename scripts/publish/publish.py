@@ -118,8 +118,8 @@ def must_be_ci() -> None:
     """Raise CommandError outside CI, so that nobody publishes from their machine by mistake."""
     if os.environ.get("CI", "").lower() not in ("1", "true"):
         raise CommandError(
-            "a release is published by CI",
-            hint="`--allow-local` publishes from this machine all the same",
+            "refusing to publish outside CI",
+            hint="to publish from this machine, add `--allow-local`",
         )
 
 

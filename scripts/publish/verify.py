@@ -106,7 +106,7 @@ def _wait_until_listed(
                 return
             if not files and not (pause and is_expected):
                 newest = max(client.versions(MAIN), default=None)
-                hint = f"it has no version of `{MAIN}` at all: compare its address"
+                hint = f"it has no version of `{MAIN}` at all: check its address"
                 if newest:
                     hint = f"the newest version there is {newest}"
                 problem = f"`{client.index}` has no file of {version}"

@@ -136,7 +136,7 @@ def _contents(root: Path, names: list[str]) -> Iterator[bytes]:
 def _must_be_a_file(mode: str, path: str) -> None:
     if mode in OTHERS:
         raise CommandError(
-            f"`{path}` is {OTHERS[mode]} in git: a release is built from files alone",
+            f"`{path}` is {OTHERS[mode]} in git: a release is built only from regular files",
             hint="commit the file itself",
         )
 

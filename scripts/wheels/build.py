@@ -95,7 +95,7 @@ def build_wheels(
         files = _build_platform_wheels(requests, folder, repair)
         if narrowed:
             say(
-                "lean-spec and the stubs are left out: they speak of all programs and platforms"
+                "lean-spec and the stubs are skipped: they describe all programs and platforms"
             )
         else:
             pins = _pins(requests, files)

@@ -25,7 +25,7 @@ from scripts.options import (
 @BINARIES_OPTION
 @OUT_OPTION
 @click.option(
-    "--repair", type=REPAIRS, help="Graft foreign libraries into wheels that need it."
+    "--repair", type=REPAIRS, help="Copy foreign libraries into wheels that need them."
 )
 def wheels(
     programs: tuple[str, ...],

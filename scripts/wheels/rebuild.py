@@ -91,5 +91,7 @@ def _build(
         _, _, error = run.stderr.strip().rpartition("error: ")
         message, _, hint = error.partition("\nhint: ")
         raise CommandError(
-            f"the build failed: {message}", hint=hint or "see `python3 -m scripts wheels`"
+            f"the build failed: {message}",
+            hint=hint
+            or "build without comparing, for the whole output: `python3 -m scripts wheels`",
         )

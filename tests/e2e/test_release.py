@@ -118,7 +118,7 @@ def test_matrix_tagged_refuses_a_commit_without_the_tag(
     [
         ((*PUBLISH, "nowhere"), "no index called `nowhere` is configured"),
         ((*PUBLISH, "https://u:p@example.org/"), "with a secret in it"),
-        (("pre-release",), "no Cargo workspace is named to build from"),
+        (("pre-release",), "no Cargo workspace to build from is given"),
         (("check", "--dist", "/nowhere"), "there is no folder `/nowhere`"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_command_that_fails_prints_one_message_and_changes_nothing(
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "error: a release is published by CI"),
+        ({}, "error: refusing to publish outside CI"),
         ({"CI": "true"}, "error: no index called `nowhere` is configured"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_universal_disk_image_is_for_both_platforms_of_macos(
     assert asset.platform == "darwin-universal"
     second = write_image(tmp_path / "desktop-darwin-x64" / f"LeanSpec_{RELEASED}_x64.dmg")
     write_checksum(second)
-    with pytest.raises(CommandError, match="a second desktop bundle for `darwin-x64`"):
+    with pytest.raises(CommandError, match="are both desktop bundles for `darwin-x64`"):
         read_bundles(tmp_path, expected, only_planned=True)
 
 
@@ -166,7 +166,7 @@ def other_cargo_version(folder: Path) -> None:
         (other_format, "is not a complete Debian package"),
         (truncated, "does not have the sha256 of its `LeanSpec_.*.sha256`"),
         (no_checksum, "sha256` is missing"),
-        (second_bundle, "is a second desktop bundle for `linux-x64`"),
+        (second_bundle, "are both desktop bundles for `linux-x64`"),
         (another_platform, "and the plan has none"),
         (text_for_a_bundle, "does not have the name of a Debian package by Tauri"),
         (no_wheels, "the wheels are missing"),
@@ -231,7 +231,7 @@ def test_assets_refuses_a_folder_with_another_release_json(
     """What is there next to would be taken away."""
     (tmp_path / "release.json").write_text(manifest)
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(CommandError, match="which this command did not make"):
+    with pytest.raises(CommandError, match="which this command did not write"):
         assemble(artifacts, tmp_path, plan, tree)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 

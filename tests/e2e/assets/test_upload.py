@@ -245,7 +245,7 @@ def test_assets_upload_refuses_an_unsigned_release(
         (few / f"{name}.minisig").unlink()
     process = upload()
     assert process.returncode == 1
-    assert "error: an unsigned release is not uploaded" in process.stderr
+    assert "error: refusing to upload an unsigned release" in process.stderr
     assert "`python3 -m scripts assets --sign --key FILE`" in process.stderr
     assert github.asked == []
 

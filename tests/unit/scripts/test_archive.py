@@ -117,7 +117,7 @@ def cut_after_the_file(path: Path) -> Path:
             "neither a file nor a folder",
         ),
         (lambda path: archive(path, entry(MEMBER), entry(MEMBER)), "twice"),
-        (lambda path: archive(path, entry("package/other")), f"it holds no `{MEMBER}`"),
+        (lambda path: archive(path, entry("package/other")), f"it contains no `{MEMBER}`"),
         (zeros, "more than the 134217728 bytes"),
         (many_zeros, "unpacks to more than"),
         (

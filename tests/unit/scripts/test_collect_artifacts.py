@@ -119,7 +119,7 @@ def test_collect_artifacts_allows_the_gaps_that_the_plan_has_for_the_source(
         ),
         (
             lambda folder: (folder / "binaries-linux-mips").mkdir(),
-            "is for none of the known platforms",
+            "is not for a known platform",
         ),
     ],
 )

@@ -27,7 +27,7 @@ def test_a_log_shows_the_progress_of_long_work(
     first, second, *_, last = capsys.readouterr().err.splitlines()
     console.console.cache_clear()
     assert first == "… measuring 9 rounds"
-    assert second.startswith("… measuring round 3 of 9: still at it after ")
+    assert second.startswith("… measuring round 3 of 9: still running after ")
     assert last.startswith("✓ measuring 9 rounds (")
 
 

@@ -166,8 +166,8 @@ REFUSED = {
     "check --dist nowhere": "there is no folder `nowhere`",
     "publish --index testpypi --dry-run --dist nowhere": "there is no folder `nowhere`",
     "verify-release nonsense --index testpypi --rebuild": "invalid value for `VERSION`",
-    "rehearse --only nonsense": "invalid value for `--only`: `nonsense` is in no step",
-    "pre-release": "no Cargo workspace is named to build from",
+    "rehearse --only nonsense": "invalid value for `--only`: no step contains `nonsense`",
+    "pre-release": "no Cargo workspace to build from is given",
     "rehearse --faults": "no such option",
 }
 

@@ -90,7 +90,7 @@ def test_an_openssl_of_a_crate_is_stated_by_the_crate(dist: Path) -> None:
     ("pin", "age", "warning"),
     [
         (PIN, 120, ""),
-        (PIN, 121, "pinned 121 days ago: see whether there is a newer one than 3.5.7"),
+        (PIN, 121, "pinned 121 days ago: check whether there is a newer one than 3.5.7"),
         (replace(PIN, advisory="CVE-1 is fixed in 3.5.8"), 0, "CVE-1 is fixed in 3.5.8"),
     ],
 )

@@ -240,7 +240,7 @@ def test_publish_refuses_an_index_with_other_bytes_under_a_name(
     index.files[name] = b"other"
     with pytest.raises(BurntError, match="with other bytes") as error:
         release(index, dist)
-    assert "only the failed jobs can be run again" in str(error.value.hint)
+    assert "run only the failed jobs again" in str(error.value.hint)
     assert index.uploaded == []
 
 

@@ -59,4 +59,4 @@ def test_rehearse_runs_the_steps_with_these_words(tmp_path: Path) -> None:
 def test_rehearse_names_the_steps_if_none_has_these_words(tmp_path: Path) -> None:
     process = rehearse(tmp_path, "--only", "no such step", code=2)
     names = "`publish uploads every file`, `publish uploads nothing twice`"
-    assert f"`no such step` is in no step; the steps are {names}\n" in process.stderr
+    assert f"no step contains `no such step`; the steps are {names}\n" in process.stderr

@@ -140,7 +140,7 @@ def test_a_record_of_a_binary_for_another_machine_is_refused(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "is missing: nothing says what `leanspec-mcp` should be"),
+        (None, "is missing: `leanspec-mcp` cannot be verified"),
         ("{", "is not a description of a binary"),
         ("{}", "is not a description of a binary"),
     ],

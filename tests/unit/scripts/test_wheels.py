@@ -182,7 +182,7 @@ def test_wheels_builds_the_chosen_program_and_platform_alone(
     result = scripts("wheels", "--binaries", binaries, "--program", "mcp", "--out", out)
     (wheel,) = stand_in.glob("dist/leanspec_mcp_bin-*linux*.whl")
     assert {path.name for path in out.iterdir()} == {wheel.name, *others}
-    assert "lean-spec and the stubs are left out" in result.stderr
+    assert "lean-spec and the stubs are skipped" in result.stderr
 
 
 def test_wheels_names_every_missing_binary(

@@ -139,7 +139,7 @@ def set_entry_byte(offset: int, value: int) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("attack", "words"),
     [
-        (add_second_platform, "is for no platform of ours, or for several"),
+        (add_second_platform, "is not for exactly one known platform"),
         (set_entry_byte(8, 1), "is encrypted"),
         (set_entry_byte(10, 99), "That compression method is not supported"),
         (

@@ -129,7 +129,7 @@ def test_publish_refuses_to_run_outside_ci(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", value)
-    with pytest.raises(CommandError, match="published by CI"):
+    with pytest.raises(CommandError, match="refusing to publish outside CI"):
         publish.must_be_ci()
 
 

@@ -195,15 +195,15 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
     ),
     "a truncated wheel": (
         lambda dist: rewrite_bytes(dist / CLI, lambda data: data[:-100]),
-        "not a whole archive",
+        "not a complete archive",
     ),
     "an empty wheel": (
         lambda dist: rewrite_bytes(dist / CLI, lambda _: b""),
-        "not a whole archive",
+        "not a complete archive",
     ),
     "a truncated sdist": (
         lambda dist: rewrite_bytes(dist / SDIST, lambda data: data[:-100]),
-        "not a whole archive",
+        "not a complete archive",
     ),
 }
 
