@@ -113,6 +113,7 @@ def test_a_program_whose_loader_would_not_load_it_is_damaged() -> None:
 def dynamic_entries(data: bytes) -> dict[int, int]:
     """Return where in a file each kind of dynamic entries is, the last of a kind."""
     section = ELFFile(io.BytesIO(data)).get_section_by_name(".dynamic")
+    assert section is not None
     start = section["sh_offset"]
     return {
         struct.unpack_from("<Q", data, place)[0]: place
