@@ -62,9 +62,9 @@ def command(
 ) -> CommandReport:
     """Download binaries if no installer can.
 
-    Fetches this release's wheels for this machine, verifies them, and unpacks them into a folder
-    of yours, where a start looks if no binary is installed. PROGRAM is cli, mcp or http, or one of
-    its commands. Default: those that are installed or should be. Needs the extra `download`, except
+    Fetches this release's wheels for this machine, verifies them, and unpacks them into your
+    data folder, which each command searches if its binary is not installed. PROGRAM is cli, mcp or
+    http, or one of its commands. Default: those that are installed or should be. Needs the extra `download`, except
     from a folder.
 
     With --version, fetches another release for comparison. It is not installed, and no command
