@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -47,6 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read this has ended, as `head` does; what is still to be written goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except OSError as error:
+        # Files have names, and messages of their own.
+        if error.filename is not None:
+            raise
+        note(f"error: cannot write to standard output: {error.strerror}")
+        note("hint: free space there, or write it elsewhere")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     return code
@@ -138,4 +147,6 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    # Temporary files are removed as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _end(main())

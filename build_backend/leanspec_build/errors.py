@@ -61,6 +61,11 @@ def printable(text: str) -> str:
     return "".join(map(_escaped, text))
 
 
+def one_line(text: str) -> str:
+    """Return a text as one line: names of files may have several."""
+    return printable(text).replace("\n", "\\n")
+
+
 def _escaped(char: str) -> str:
     if char.isprintable() or char == "\n":
         return char

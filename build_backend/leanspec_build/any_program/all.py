@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from leanspec_build.errors import BuildError, UsageError, note, printable
+from leanspec_build.errors import BuildError, UsageError, note, one_line, printable
 from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
@@ -119,6 +119,7 @@ def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[s
 @contextlib.contextmanager
 def _folder_inside(out: Path) -> Iterator[Path]:
     """Make a hidden folder, from where a file can be moved to its place at once."""
+    is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".leanspec-build-", dir=out))
@@ -131,6 +132,10 @@ def _folder_inside(out: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        # A folder with wheels stays: only an empty one can be removed.
+        with contextlib.suppress(OSError):
+            if is_new:
+                out.rmdir()
 
 
 def _move(wheel: Path, place: Path) -> None:
@@ -249,6 +254,6 @@ def _facts(path: str, place: str | None, content: Content) -> dict[str, Any]:
 def _show(path: str, place: str | None, content: Content) -> None:
     lines = [path]
     if place:
-        lines.append(f"  from {place}")
+        lines.append(f"  from {one_line(place)}")
     lines += [f"  {line}" for line in content.tags.explanation()]
     print(printable("\n".join(lines)), flush=True)  # noqa: T201

@@ -24,7 +24,7 @@ from leanspec_build.archives import (
     readable,
 )
 from leanspec_build.binaries import Binary, binary_of
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, one_line
 from leanspec_build.formats.executable import LARGEST_FILE
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
 from leanspec_build.source import Source, source_of
@@ -67,6 +67,7 @@ class PackedPrograms:
 
     def add(self, name: str, read: Callable[[], Bytes], data: Bytes) -> None:
         """Add a program with its bytes; raises BuildError if another one has its name."""
+        name = one_line(name)
         source = source_of(f"`{name}` in `{self.path}`", data, read)
         if self.digests.setdefault(name, source.sha256) != source.sha256:
             raise BuildError(

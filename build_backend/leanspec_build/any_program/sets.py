@@ -18,7 +18,7 @@ from packaging.tags import sys_tags
 
 from leanspec_build.archives import ARCHIVES, SINGLES
 from leanspec_build.binaries import Binary, binary_of, must_keep_floor
-from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note
+from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note, one_line
 from leanspec_build.project.manifest import Project
 from leanspec_build.project.names import without_exe
 from leanspec_build.source import source_of
@@ -76,7 +76,7 @@ def find_sets(
         raise _no_programs_error(root, empty or searches)
     for search in searches.values():
         for message in search.passed_by:
-            note(f"note: {message}: passed by")
+            note(f"note: {one_line(message)}: passed by")
     separate = without_overlap(sets, project.root)
     in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
     return _joined(in_order) if project.is_universal2 else in_order
@@ -170,7 +170,9 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         and not _is_left_out(path, search)
     ]
     parts = [part for search in searches.values() for part in search.parts]
-    messages = [line for search in searches.values() for line in search.passed_by]
+    messages = [
+        one_line(message) for search in searches.values() for message in search.passed_by
+    ]
     has_messages = bool(messages)
     messages += [f"`{path}` is left out by `exclude`" for path in left_out]
     messages += [f"`{path}` is a program of another name" for path in others]

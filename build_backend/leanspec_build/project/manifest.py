@@ -150,6 +150,12 @@ def load_project(root: Path, version: str = "") -> Project:
     the project.
     """
     path = root / "pyproject.toml"
+    # Opening a pipe waits for whoever writes to it.
+    if path.exists() and not path.is_file():
+        raise BuildError(
+            f"`{path}` is not a regular file",
+            hint="run this in the folder of the project, or name that: `--project FOLDER`",
+        )
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

@@ -79,6 +79,11 @@ def _version_in(table: object, *keys: str) -> str | None:
 
 
 def _read(cargo: Path) -> dict[str, Any]:
+    # Opening a pipe waits for whoever writes to it.
+    if not cargo.is_file():
+        raise BuildError(
+            f"the version is dynamic, and `{cargo}` is not a regular file", hint=STATE_IT
+        )
     try:
         return tomllib.loads(cargo.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

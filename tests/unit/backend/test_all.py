@@ -21,9 +21,8 @@ from tests.support.tool import Tool
 
 # The command with a compression of large files that never ends, as none may be waited for.
 ENDLESS = """
-import sys, threading
+import runpy, threading
 import deflate
-from leanspec_build import __main__ as command
 from leanspec_build.any_program import all
 
 compress = deflate.deflate_compress
@@ -32,7 +31,7 @@ def compress_without_end(data, level):
 
 deflate.deflate_compress = compress_without_end
 all.SILENT_SECONDS = 3600
-command._end(command.main(sys.argv[1:]))
+runpy.run_module("leanspec_build", run_name="__main__")
 """
 LONG = os.urandom(1 << 21)
 MOST_SECONDS = 60
@@ -43,10 +42,13 @@ def others(tool: Tool) -> list[str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is Ctrl-C elsewhere")
-def test_all_stops_at_once_and_leaves_nothing_unannounced(tool: Tool) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_all_stops_at_once_and_leaves_nothing_unannounced(
+    tool: Tool, number: signal.Signals
+) -> None:
     tool.put("a", tool=headers.elf())
-    for number, data in enumerate((headers.pe(), headers.mach_o())):
-        tool.put(str(number), tool=data + LONG)
+    for folder, data in {"b": headers.pe(), "c": headers.mach_o()}.items():
+        tool.put(folder, tool=data + LONG)
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, "all", "--json"],
         cwd=tool.root,
@@ -59,12 +61,30 @@ def test_all_stops_at_once_and_leaves_nothing_unannounced(tool: Tool) -> None:
     try:
         while not list(tool.root.glob("wheelhouse/.*/.*.tmp")) and time.monotonic() < end:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         output, errors = process.communicate(timeout=MOST_SECONDS)
     finally:
         process.kill()
     assert (process.returncode, output, errors) == (130, "", "error: interrupted\n")
-    assert others(tool) == []
+    assert not (tool.root / "wheelhouse").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_all_says_that_its_output_cannot_be_written(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf())
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "leanspec_build", "all"],
+            cwd=tool.root,
+            env=clean_environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    words = "error: cannot write to standard output: No space left on device\nhint: free"
+    assert result.stderr.startswith(words)
+    assert result.returncode == 1
 
 
 def test_all_ends_with_the_count_and_the_next_step(tool: Tool) -> None:

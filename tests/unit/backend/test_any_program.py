@@ -584,9 +584,10 @@ def test_all_names_folders_that_it_does_not_read(tool: Tool) -> None:
 def test_all_prints_a_name_that_moves_the_cursor_as_an_escape(tool: Tool) -> None:
     tarred(
         tool.dist / "x.tar.gz",
-        **{"\x1b[2J/tool": headers.elf(), "\x1b[1A/tool": b"#!/bin/sh\n"},
+        **{"\x1b[2J\n/tool": headers.elf(), "\x1b[1A/tool": b"#!/bin/sh\n"},
     )
     report = tool.build("all")
+    assert "\\x1b[2J\\n" in report.stdout
     assert "\\x1b[2J" in report.stdout
     assert "\\x1b[1A" in report.stderr
     assert "\x1b" not in report.stdout + report.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,16 @@ def test_a_dynamic_version_without_a_source_has_a_hint(
     assert 'write `version = "..."`' in (error.value.hint or "")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BuildError, match=r"neither a `Cargo\.toml` nor git"):
+        load_project(dynamic.root)
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["Cargo.toml", "pyproject.toml"])
+def test_a_pipe_in_the_place_of_a_manifest_is_not_read(dynamic: Tool, name: str) -> None:
+    assert sys.platform != "win32"
+    (dynamic.root / name).unlink(missing_ok=True)
+    os.mkfifo(dynamic.root / name)
+    with pytest.raises(BuildError, match=rf"{name}` is not a regular file"):
         load_project(dynamic.root)
 
 
