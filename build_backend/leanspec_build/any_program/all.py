@@ -204,12 +204,15 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
         for reason in programs.tags.reasons
     ]
     if refused:
+        choices = ["make the wheels for machines of your own: `--local`"]
+        if len(refused) < len(sets):
+            choices.insert(0, "leave their places out by `exclude`")
         # Other reasons are not about a library.
-        needs_library = any(IN_NO_POLICY.partition("{")[0] in line for line in lines)
-        link = f"{LINK}, " if needs_library else ""
+        if any(IN_NO_POLICY.partition("{")[0] in line for line in lines):
+            choices.insert(0, LINK)
         raise BuildError(
             f"no public index takes wheels with these tags:{''.join(lines)}",
-            hint=f"{link}leave their places out by `exclude`, or make the wheels for machines of your own: `--local`",
+            hint=", or ".join(choices),
         )
 
 

@@ -183,11 +183,12 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         hint = f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
     elif left_out:
         hint = f"take what has the programs out of `exclude` {IN_TABLE}"
-    elif has_messages:
+    elif any(search.has_programs for search in searches.values()):
         hint = f"build for a machine that wheels can name, or {NAME_IT}"
+    elif has_messages:
+        hint = f"put the program there, in a file or an archive of its own, or {NAME_IT}"
     else:
-        name = "example" if programs != ("example",) else "another"
-        hint = f'build first, or name what was built: `programs = ["{name}"]` {IN_TABLE}'
+        hint = f"build first, or {NAME_IT}; `programs` {IN_TABLE} says how it is called"
     names = ", ".join(f"`{name}`" for name in programs)
     shown = ", ".join(f"`{pattern}`" for pattern in searches)
     lines = "".join(f"\n  {message}" for message in messages)

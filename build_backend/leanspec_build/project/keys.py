@@ -227,9 +227,10 @@ def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
         try:
             floor = read_floor(text)
         except BuildError as error:
+            system = "macos 11.0" if platform.startswith("darwin") else "glibc 2.28"
             raise BuildError(
                 f"`{path}` is wrong in `floors.{platform}`: {error.message}",
-                hint=f"for example `{KEYS['floors'].example}`",
+                hint=f'for example `floors.{platform} = "{system}"`',
             ) from None
         if not re.fullmatch(rf"{floor.system}-({CPUS})", platform):
             raise BuildError(

@@ -608,8 +608,11 @@ def test_a_refusal_of_a_hook_ends_with_its_message(
 
 def test_all_lists_the_programs_that_are_there(tool: Tool) -> None:
     tool.dist.mkdir()
-    hint = 'name what was built: `programs = ["example"]` under'
-    assert f"hint: build first, or {hint}" in tool.build("all", code=1).stderr
+    hint = "hint: build first, or name another place: `--from PLACE`; `programs` under"
+    assert hint in tool.build("all", code=1).stderr
+    (tool.dist / "tool.7z").write_bytes(b"7z")
+    hint = "hint: put the program there, in a file or an archive of its own, or name"
+    assert hint in tool.build("all", code=1).stderr
     tool.put("windows", other_exe=headers.pe(), readme=b"text")
     error = tool.build("all", code=1).stderr
     place = Path("dist", "windows", "other.exe")

@@ -303,6 +303,11 @@ WRONG_PROJECTS: dict[str, tuple[str, str, str]] = {
         'from = "dist"\nfloors.linux-x64 = "2.28"',
         "is wrong in `floors.linux-x64`: the floor `2.28`",
     ),
+    "a floor of macOS": (
+        'from = "dist"',
+        'from = "dist"\nfloors.darwin-arm64 = "macos 12"',
+        'hint: for example `floors.darwin-arm64 = "macos 11.0"`',
+    ),
     "a dynamic name": (
         'version = "1.2.3"',
         'version = "1.2.3"\ndynamic = ["readme"]',

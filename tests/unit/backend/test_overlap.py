@@ -263,12 +263,17 @@ def test_a_program_that_no_wheel_can_carry_is_passed_by(
 
 def test_a_wheel_that_no_index_takes_is_made_if_asked_for(tool: Tool) -> None:
     tool.put("linux", tool=FOREIGN)
-    tool.put("windows", tool=WINDOWS)
+    tool.put("windows", tool_exe=WINDOWS)
     words = "error: no public index takes wheels with these tags:\n"
     result = tool.build("all", "--out", "out", code=1)
     assert result.stderr.startswith(words)
     assert "hint: link the library in (vendored OpenSSL" in result.stderr
     assert "`libother.so.1` is in no manylinux policy" in result.stderr
+    assert ", or leave their places out by `exclude`, or make the wheels" in result.stderr
+    (tool.dist / "windows/tool.exe").unlink()
+    alone = tool.build("all", "--out", "out", code=1).stderr
+    assert "static musl), or make the wheels for machines of your own" in alone
+    tool.put("windows", tool_exe=WINDOWS)
     assert not (tool.root / "out").exists()
     shown = tool.build("all", "--dry-run", "--json", code=1)
     assert shown.stderr.startswith(words)

@@ -139,9 +139,9 @@ def test_a_dynamic_version_without_a_source_has_a_hint(
 @pytest.mark.posix
 @pytest.mark.parametrize("name", ["Cargo.toml", "pyproject.toml"])
 def test_a_pipe_in_the_place_of_a_manifest_is_not_read(dynamic: Tool, name: str) -> None:
-    assert sys.platform != "win32"
     (dynamic.root / name).unlink(missing_ok=True)
-    os.mkfifo(dynamic.root / name)
+    if sys.platform != "win32":
+        os.mkfifo(dynamic.root / name)
     with pytest.raises(BuildError, match=rf"{name}` is not a regular file"):
         load_project(dynamic.root)
 
