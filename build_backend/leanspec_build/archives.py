@@ -111,6 +111,10 @@ def readable(path: Path, hint: str | None = None) -> Iterator[None]:
         yield
     except BuildError as error:
         raise BuildError(error.message, hint=error.hint or hint) from None
+    except NotImplementedError as error:
+        raise BuildError(
+            f"`{path}` has a file that Python cannot unpack: {error}", hint=hint
+        ) from None
     except UNREADABLE as error:
         raise BuildError(f"`{path}` is not a whole archive: {error}", hint=hint) from None
 

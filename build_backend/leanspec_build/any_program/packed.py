@@ -64,6 +64,8 @@ class PackedPrograms:
     """What could not be read, for people."""
     digests: dict[str, str] = field(default_factory=dict)
     unpacked: int = 0
+    files: int = 0
+    """How many files with a program's name there are, whether they can be read or not."""
 
     def add(self, name: str, read: Callable[[], Bytes], data: Bytes) -> None:
         """Add a program with its bytes; raises BuildError if another one has its name."""
@@ -103,13 +105,13 @@ def _search(
     outer: tuple[MemberPlace, ...],
 ) -> None:
     """Add the programs of an archive; `name` stands for it in messages, and `prefix` begins the names in it."""
-    count = len(programs.digests)
+    count = programs.files
     try:
         with readable(archive, ANOTHER):
             _add_programs(programs, archive, prefix, outer)
     except BuildError as error:
         message = error.message.replace(str(archive), name)
-        has_programs = len(programs.digests) > count
+        has_programs = programs.files > count
         if has_programs or any(program in Path(name).name for program in programs.names):
             raise BuildError(message, hint=error.hint) from None
         if error.hint not in (None, ANOTHER):
@@ -159,7 +161,7 @@ class _Pass:
             else:
                 self._add(name, load_bytes(file, member.size))
         self._programs.problems += [
-            f"`{alias}` in `{self._programs.path}` is a link to `{target}`, which is not there"
+            f"`{alias}` in `{self._programs.path}` is a link to `{target}`, which the archive does not have"
             for target, aliases in self._missing.items()
             for alias in aliases
         ]
@@ -175,6 +177,9 @@ class _Pass:
         self._number += 1
         name = _plain(member.name)
         is_searched = self._is_searched(name)
+        is_inner = is_archive(posixpath.basename(name), self._programs.names)
+        if is_searched and member.kind == FILE and not is_inner:
+            self._programs.files += 1
         if is_searched and member.size > LARGEST_FILE:
             raise BuildError(
                 f"`{name}` in `{self._programs.path}` is more than the {LARGEST_FILE} bytes that are read"

@@ -77,6 +77,23 @@ def sparse() -> bytes:
     return member.tobuf(tarfile.PAX_FORMAT) + b"1\n0\n0\n".ljust(2048, b"\0")
 
 
+def huge() -> bytes:
+    """Return an archive whose program claims to have a terabyte."""
+    member = tarfile.TarInfo("tool")
+    member.size = 1 << 40
+    return member.tobuf() + bytes(1024)
+
+
+def deflate64() -> bytes:
+    """Return a zip archive with a method that Python does not have, in both of its headers."""
+    data = bytearray(zipped(("tool", LINUX)))
+    data[8] = data[data.rindex(b"PK\1\2") + 10] = 9
+    return bytes(data)
+
+
+HUGE, DEFLATE64 = huge(), deflate64()
+
+
 def contents(tool: Tool) -> set[bytes]:
     """Make all wheels; return the programs in them."""
     programs = set()
@@ -147,7 +164,11 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
 @pytest.mark.parametrize(
     ("file", "data", "words"),
     [
-        ("x.tar", tarred(tool="/nowhere"), "is a link to `/nowhere`, which is not there"),
+        (
+            "x.tar",
+            tarred(tool="/nowhere"),
+            "is a link to `/nowhere`, which the archive does not have",
+        ),
         (
             "x.tar",
             tarred(tool="b", b="c", c="d", d="e", e="f", f="g", g="h"),
@@ -215,6 +236,8 @@ def test_all_reads_an_archive_with_an_ending_in_capitals(tool: Tool, file: str) 
         ),
         ("x.tar", tarred(("tool", ARM), ("tool", LINUX)), "two different files `tool`"),
         ("tool.tar", sparse(), "archive: its parts are not in order"),
+        ("x.tar", HUGE, "`tool` in `dist/x.tar` is more than the 536870912 bytes"),
+        ("tool.zip", DEFLATE64, "has a file that Python cannot unpack: That compression"),
     ],
 )
 def test_all_refuses_a_damaged_archive_of_the_program(
@@ -222,7 +245,7 @@ def test_all_refuses_a_damaged_archive_of_the_program(
 ) -> None:
     tool.put("good", tool=LINUX)
     tool.put("", **{file: data})
-    assert words in tool.build("all", code=1).stderr
+    assert words in tool.build("all", code=1).stderr.replace(os.sep, "/")
 
 
 @pytest.mark.parametrize("size", [3, 1 << 21])
