@@ -8,6 +8,8 @@ import sys
 SETTINGS = {
     "--from PLACE": "-C from=PLACE",
     "--version 1.2.3": "-C version=1.2.3",
+    # What is installed next to a frontend does not reach an isolated build.
+    "`pip install backports.zstd`": '`requires = ["leanspec-build", "backports.zstd"]`',
 }
 
 

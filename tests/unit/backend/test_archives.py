@@ -13,6 +13,7 @@ import types
 import zipfile
 from pathlib import Path
 
+import leanspec_build
 import pytest
 from leanspec_build.archives import Bounds, read_members
 from leanspec_build.errors import BuildError
@@ -20,6 +21,7 @@ from leanspec_build.formats.view import load_bytes
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
+from tests.support.inside import call
 from tests.support.preconditions import needs
 from tests.support.surroundings import run
 from tests.support.tool import Tool
@@ -303,6 +305,8 @@ def test_all_says_how_to_read_zstandard(
         result = tool.build("all", code=1).stderr
         assert "is compressed by Zstandard, which this Python cannot read" in result
         assert "`pip install backports.zstd`" in result
+        hook = call(lambda: leanspec_build.build_wheel(str(tool.root)), tool.root).stderr
+        assert 'others with `requires = ["leanspec-build", "backports.zstd"]`' in hook
         (tool.dist / "tool.tar.zst").rename(tool.dist / "x.tar.zst")
         assert "`pip install backports.zstd`" in tool.build("all", code=1).stderr
         monkeypatch.setitem(sys.modules, "backports.zstd", ZstandardModule())
