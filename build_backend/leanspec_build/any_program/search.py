@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leanspec_build.archives import ARCHIVES, OTHERS, SINGLES
 from leanspec_build.binaries import read_binary
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, one_line
 from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.names import without_exe
 
@@ -23,6 +23,8 @@ from .packed import UNREAD, Reader, is_archive, is_other_archive, programs_in
 MOST_FILES = 200_000
 # How many files are looked at, and shown, if nothing has the right name.
 MOST_TRIES, MOST_SHOWN = 1000, 5
+# An archive may have thousands of others that cannot be read.
+MOST_NOTES = 50
 # The folders and archives of the programs of one wheel, and how to read each program.
 Folder = tuple[tuple[str, ...], Mapping[str, Reader]]
 
@@ -65,6 +67,14 @@ class Search:
     """Whether there are all programs for a machine, which may be one that no tag names."""
     passed_by: list[str] = field(default_factory=list)
     """What has no programs although it could, for people."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What was passed by, a line each, and how many more there are."""
+        notes = [one_line(message) for message in self.passed_by[:MOST_NOTES]]
+        if more := len(self.passed_by[MOST_NOTES:]):
+            notes.append(f"{more} more files and folders like these")
+        return notes
 
     def included(self, folder: str, names: list[str]) -> list[str]:
         """Return the names in a folder that are not left out."""

@@ -18,7 +18,13 @@ from packaging.tags import sys_tags
 
 from leanspec_build.archives import ARCHIVES, SINGLES
 from leanspec_build.binaries import Binary, binary_of, must_keep_floor
-from leanspec_build.errors import BuildError, NoTagError, NotAProgramError, note, one_line
+from leanspec_build.errors import (
+    BuildError,
+    NoFileError,
+    NoTagError,
+    NotAProgramError,
+    note,
+)
 from leanspec_build.project.manifest import Project
 from leanspec_build.project.names import without_exe
 from leanspec_build.source import source_of
@@ -75,8 +81,8 @@ def find_sets(
     if empty or not sets:
         raise _no_programs_error(root, empty or searches)
     for search in searches.values():
-        for message in search.passed_by:
-            note(f"note: {one_line(message)}: passed by")
+        for message in search.notes:
+            note(f"note: {message}: passed by")
     separate = without_overlap(sets, project.root)
     in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
     return _joined(in_order) if project.is_universal2 else in_order
@@ -90,8 +96,9 @@ def _read_sets(
     for places, files in folders:
         try:
             programs = _read_set(project, places, files)
-        except NotAProgramError as error:
-            # A folder of completions has files of the program's name, and one of debug symbols.
+        except (NotAProgramError, NoFileError) as error:
+            # A folder of completions has files of the program's name, and one of debug symbols. A
+            # link that leads nowhere is no program, either.
             search.passed_by.append(error.message)
             continue
         except NoTagError as error:
@@ -170,9 +177,7 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         and not _is_left_out(path, search)
     ]
     parts = [part for search in searches.values() for part in search.parts]
-    messages = [
-        one_line(message) for search in searches.values() for message in search.passed_by
-    ]
+    messages = [line for search in searches.values() for line in search.notes]
     has_messages = bool(messages)
     messages += [f"`{path}` is left out by `exclude`" for path in left_out]
     messages += [f"`{path}` is a program of another name" for path in others]

@@ -40,6 +40,10 @@ def must_be_accepted(project: Project) -> None:
     """Raise BuildError for metadata that the public index refuses."""
     lines = "".join(f"\n  {refusal}" for refusal in _refusals_of(project))
     if lines:
+        if project.has_dynamic_version and "+" in project.version:
+            lines += (
+                "\n  the version is that of `Cargo.toml`, of a git tag or of `--version`"
+            )
         raise BuildError(
             f"no public index takes a wheel of `{project.root / 'pyproject.toml'}`:{lines}",
             hint="correct it; for an index of your own, add the classifier `Private :: Do Not Upload`",

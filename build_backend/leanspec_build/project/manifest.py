@@ -33,6 +33,8 @@ class Project:
     root: Path
     metadata: pyproject_metadata.StandardMetadata
     package: str
+    has_dynamic_version: bool = False
+    """Whether the version is from elsewhere: `Cargo.toml`, a git tag or an option."""
     executable_name: str = ""
     """The file name of the executable; empty for a package that carries data alone."""
     data: tuple[str, ...] = ()
@@ -183,6 +185,7 @@ def load_project(root: Path, version: str = "") -> Project:
         root,
         metadata,
         package=keys.get("package", ""),
+        has_dynamic_version="version" not in table["project"],
         executable_name=keys.get("executable", ""),
         data=tuple(keys.get("data", ())),
         record=keys.get("record", ""),

@@ -220,6 +220,25 @@ def test_all_passes_by_files_about_a_program_without_a_note(tool: Tool, file: st
     assert "note:" not in tool.build("all", "--dry-run").stderr
 
 
+def test_all_prints_a_bounded_number_of_notes(tool: Tool) -> None:
+    others = [(f"{number}.7z", b"") for number in range(60)]
+    tool.put("", **{"x.zip": zipped(("tool", LINUX), *others)})
+    notes = tool.build("all", "--dry-run").stderr.splitlines()
+    assert "note: 10 more files and folders like these: passed by" in notes
+    assert len(notes) == 52
+
+
+@pytest.mark.posix
+def test_all_passes_by_a_link_that_leads_nowhere(tool: Tool) -> None:
+    tool.put("a", tool=LINUX)
+    (tool.dist / "tool").symlink_to("nowhere")
+    link = Path("dist/tool")
+    words = f"`{link}` is a link to `nowhere`, which does not exist"
+    assert f"note: {words}: passed by" in tool.build("all", "--dry-run").stderr
+    (tool.dist / "a/tool").unlink()
+    assert f"\n  {words}\n" in tool.build("all", code=1).stderr
+
+
 @pytest.mark.parametrize("file", ["TOOL.ZIP", "tool-linux.Zip", "x.TAR", "tool-linux.GZ"])
 def test_all_reads_an_archive_with_an_ending_in_capitals(tool: Tool, file: str) -> None:
     data = {"ZIP": zipped(("tool", LINUX)), "TAR": tarred(("tool", LINUX))}

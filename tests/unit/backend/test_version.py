@@ -136,6 +136,14 @@ def test_a_dynamic_version_without_a_source_has_a_hint(
         load_project(dynamic.root)
 
 
+def test_a_local_version_of_cargo_is_refused_with_its_source(dynamic: Tool) -> None:
+    text = '[package]\nname = "a"\nversion = "1.2.3+build5"\n'
+    (dynamic.root / "Cargo.toml").write_text(text)
+    message = dynamic.build("all", code=1).stderr
+    assert "no local version, found `1.2.3+build5`\n" in message
+    assert "the version is that of `Cargo.toml`, of a git tag or of `--version`" in message
+
+
 @pytest.mark.posix
 @pytest.mark.parametrize("name", ["Cargo.toml", "pyproject.toml"])
 def test_a_pipe_in_the_place_of_a_manifest_is_not_read(dynamic: Tool, name: str) -> None:
