@@ -19,7 +19,7 @@ def choose_platforms(
     Raises BuildError if a platform that is requested, or stated by the project, has none, and for a
     set that is for a platform that the project does not state.
     """
-    _must_be_stated(requested, project.platforms)
+    _must_be_of_project(requested, project.platforms)
     expected = requested or project.platforms
     hint = "build them, or take them out of `platforms` under `[tool.leanspec-build]`"
     if requested:
@@ -39,12 +39,12 @@ def choose_platforms(
     return chosen
 
 
-def _must_be_stated(requested: Sequence[str], platforms: Sequence[str]) -> None:
+def _must_be_of_project(requested: Sequence[str], platforms: Sequence[str]) -> None:
     """Raise BuildError for a platform that is requested, and not among those of the project."""
-    more = [name for name in requested if platforms and name not in platforms]
-    if more:
+    others = [name for name in requested if platforms and name not in platforms]
+    if others:
         raise BuildError(
-            f"`--platform` names {_listed(more)}, which is not among the `platforms` of the project",
+            f"`--platform` names {_listed(others)}, which is not among the `platforms` of the project",
             hint=f"the project has {_listed(platforms)}; or add it under `[tool.leanspec-build]`",
         )
 
