@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from leanspec_build.errors import BuildError
@@ -17,7 +16,7 @@ def choose_platforms(
     """Return the sets for the requested platforms, or all of them.
 
     Raises BuildError if a platform that is requested, or stated by the project, has none, and for a
-    set that is for a platform that the project does not state.
+    set that is for none of those that the project states.
     """
     _must_be_of_project(requested, project.platforms)
     expected = requested or project.platforms
@@ -50,22 +49,22 @@ def _must_be_of_project(requested: Sequence[str], platforms: Sequence[str]) -> N
 
 
 def _must_be_expected(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
-    """Raise BuildError for programs that are for other platforms, if only in addition."""
-    more = [programs for programs in sets if programs.platforms - {*platforms}]
+    """Raise BuildError for programs that are for none of the platforms.
+
+    A static program for one of them runs with musl, too, and a universal one on both CPUs.
+    """
+    more = [programs for programs in sets if programs.platforms.isdisjoint(platforms)]
     if not more:
         return
-    others = [sorted(programs.platforms - {*platforms}) for programs in more]
     lines = [
-        f"`{programs.place}` is for {_listed(names)}"
-        for programs, names in zip(more, others, strict=True)
+        f"`{programs.place}` is for {_listed(sorted(programs.platforms))}"
+        for programs in more
     ]
-    every = dict.fromkeys([*platforms, *sorted(itertools.chain.from_iterable(others))])
-    quoted = ", ".join(f'"{name}"' for name in every)
-    hint = f"write `platforms = [{quoted}]`"
-    if all(programs.platforms.isdisjoint(platforms) for programs in more):
-        hint += ", or leave the place out by `exclude`"
+    others = {name for programs in more for name in programs.platforms}
+    quoted = ", ".join(f'"{name}"' for name in [*platforms, *sorted(others)])
     raise BuildError(
-        f"{'; '.join(lines)}, which is not among the `platforms` of the project", hint=hint
+        f"{'; '.join(lines)}, which is not among the `platforms` of the project",
+        hint=f"write `platforms = [{quoted}]`, or leave the place out by `exclude`",
     )
 
 

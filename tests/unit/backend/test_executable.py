@@ -241,13 +241,17 @@ def test_no_truncated_real_binary_passes(binaries: Path, length: int) -> None:
 
 
 def with_level(data: bytes, level: int) -> bytes:
-    """Add a program property note that asks for a level of x86-64."""
+    """Add a program property note that asks for a level of x86-64, at the end with a longer table of segments."""
     note = struct.pack("<III4sIIII", 4, 16, 5, b"GNU\0", 0xC0008002, 4, level, 0)
-    place, at = len(data), 64 + 56 * 2  # the place of the dynamic segment's header
-    header = struct.pack(
+    place, count = len(data), data[56]
+    segment = struct.pack(
         "<IIQQQQQQ", 0x6474E553, 4, place, place, place, len(note), len(note), 8
     )
-    return data[:at] + header + data[at + 56 :] + note
+    table = data[64 : 64 + 56 * count] + segment
+    header = bytearray(data[:64])
+    struct.pack_into("<Q", header, 32, place + len(note))
+    header[56] = count + 1
+    return bytes(header) + data[64:] + note + table
 
 
 def test_a_program_states_which_x86_64_it_needs() -> None:
@@ -427,6 +431,8 @@ def test_the_arm_half_of_an_intel_program_is_seen(
 
 
 EM_ARM, SHT_ARM_ATTRIBUTES, HARD_FLOAT = 40, 0x70000003, 0x05000400
+PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
+DT_NEEDED, DT_STRTAB, DT_STRSZ = 1, 5, 10
 CPU_ARCH = 6  # the attribute; 10 is version 7, 6 is version 6
 
 
@@ -441,18 +447,26 @@ def arm(
     table: bytes, *, hard: bool = True, loader: bool = False, code: bytes = b""
 ) -> bytes:
     """Return a 32-bit Arm program with build attributes in its only section."""
-    at_table = 52 + 2 * 32 + 4 + len(code)
-    size = at_table + len(table)
-    segments = struct.pack("<8I", 1, 0, 0, 0, size, size, 5, 1)
+    names = b"/ld\0\0libc.so.6\0\0"  # of a length that keeps the code in line
+    at_names = 52 + 3 * 32
+    at_table = at_names + len(names) + len(code)
+    at_dynamic = at_table + len(table)
+    tags = ((DT_NEEDED, 5), (DT_STRTAB, at_names), (DT_STRSZ, len(names)), (0, 0))
+    dynamic = b"".join(struct.pack("<II", *tag) for tag in tags)
+    size = at_dynamic + len(dynamic)
+    segments = struct.pack("<8I", PT_LOAD, 0, 0, 0, size, size, 5, 1)
     if loader:
-        segments += struct.pack("<8I", 3, 116, 116, 116, 4, 4, 4, 1)
+        place = (at_names,) * 3
+        segments += struct.pack("<8I", PT_INTERP, *place, 4, 4, 4, 1)
+        place = (at_dynamic,) * 3
+        segments += struct.pack("<8I", PT_DYNAMIC, *place, len(dynamic), len(dynamic), 4, 1)
     header = b"\x7fELF\1\1\1".ljust(16, b"\0")
     header += struct.pack("<HHIIIII", 2, EM_ARM, 1, 0, 52, size, HARD_FLOAT * hard)
-    header += struct.pack("<HHHHHH", 52, 32, 1 + loader, 40, 1, 0)
+    header += struct.pack("<HHHHHH", 52, 32, 1 + 2 * loader, 40, 1, 0)
     section = struct.pack(
         "<10I", 0, SHT_ARM_ATTRIBUTES, 0, 0, at_table, len(table), 0, 0, 1, 0
     )
-    return header + segments.ljust(64, b"\0") + b"/ld\0" + code + table + section
+    return header + segments.ljust(96, b"\0") + names + code + table + dynamic + section
 
 
 V7, V6 = bytes([CPU_ARCH, 10]), bytes([CPU_ARCH, 6])

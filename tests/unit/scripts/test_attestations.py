@@ -259,7 +259,7 @@ def test_attest_needs_the_facts_of_the_run(
     file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_SHA")
-    with pytest.raises(CommandError, match="there is no `GITHUB_SHA`"):
+    with pytest.raises(CommandError, match="are not set: `GITHUB_SHA`"):
         attestations.attest(file.path.parent)
 
 
