@@ -240,9 +240,7 @@ def check(
     """
     if only_bytes:
         if cargo or sources or github_output or artifacts or draft:
-            raise click.UsageError(
-                "`--bytes` only compares bytes: leave out the other options"
-            )
+            raise click.UsageError("`--bytes` only compares bytes: no other option fits")
         from scripts.gates.same_bytes import compare_bytes
 
         return _print_findings(compare_bytes(dist, binaries), as_json=as_json)

@@ -121,7 +121,9 @@ def must_be_file(path: Path) -> None:
             f"`{path}` does not exist", hint="correct the path, or build the file first"
         )
     if not path.is_file():
-        raise BuildError(f"`{path}` is not a regular file")
+        raise BuildError(
+            f"`{path}` is not a regular file", hint="build the file again, in this place"
+        )
 
 
 def _must_look_like_one(data: Bytes) -> None:

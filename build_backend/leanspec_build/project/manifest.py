@@ -152,24 +152,7 @@ def load_project(root: Path, version: str = "") -> Project:
     the project.
     """
     path = root / "pyproject.toml"
-    # Opening a pipe waits for whoever writes to it.
-    if path.exists() and not path.is_file():
-        raise BuildError(
-            f"`{path}` is not a regular file",
-            hint="run this in the folder of the project, or name that: `--project FOLDER`",
-        )
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BuildError(
-            f"cannot read `{path}`: {error.strerror}",
-            hint="run this in the folder of the project, or name that: `--project FOLDER`",
-        ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BuildError(
-            f"cannot read `{path}`: {error}",
-            hint='correct it: it is TOML in UTF-8, with texts in quotes, as `name = "example"`',
-        ) from None
+    table = _read_table(path)
     metadata = read_metadata(table, root, path, version)
     tools = table.get("tool")
     table_of_tools = tools if isinstance(tools, dict) else {}
@@ -206,6 +189,27 @@ def load_project(root: Path, version: str = "") -> Project:
         _must_be_a_package(project, path)
     _must_be_commands(project, path)
     return project
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    # Opening a pipe waits for whoever writes to it.
+    if path.exists() and not path.is_file():
+        raise BuildError(
+            f"`{path}` is not a regular file",
+            hint="run this in the folder of the project, or name that: `--project FOLDER`",
+        )
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BuildError(
+            f"cannot read `{path}`: {error.strerror}",
+            hint="run this in the folder of the project, or name that: `--project FOLDER`",
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BuildError(
+            f"cannot read `{path}`: {error}",
+            hint='correct it: it is TOML in UTF-8, with texts in quotes, as `name = "example"`',
+        ) from None
 
 
 def _as_texts(value: str | Sequence[str]) -> tuple[str, ...]:
