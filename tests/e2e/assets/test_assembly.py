@@ -217,7 +217,7 @@ def test_assets_refuses_a_folder_with_other_files(
     artifacts: Path, plan: Plan, tree: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(CommandError, match=r"holds `mine\.txt`"):
+    with pytest.raises(CommandError, match=r"contains `mine\.txt`"):
         assemble(artifacts, tmp_path, plan, tree)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

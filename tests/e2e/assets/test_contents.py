@@ -199,7 +199,7 @@ def test_fetch_of_another_release_accepts_signed_assets(
     shutil.copytree(assets, damaged)
     text = (damaged / "release.json").read_text().replace('"size": ', '"size":  ', 1)
     (damaged / "release.json").write_text(text)
-    with pytest.raises(CommandError, match="is not what this key signed"):
+    with pytest.raises(CommandError, match="does not match its content"):
         manifest.wheel_of(
             str(plan.version), PROGRAMS["cli"], HOST, str(damaged), entries.store_folder()
         )
