@@ -314,6 +314,6 @@ def _is_covered(key: tuple[str, str], name: Promise) -> bool:
 
 
 def _system(key: tuple[str, str], number: tuple[int, int]) -> str:
-    program, cpu = key
+    family, cpu = key
     version = f" {number[0]}.{number[1]}" if number != (0, 0) else ""
-    return f"{program}{version} {cpu}".strip()
+    return f"{family}{version} {cpu}".strip()

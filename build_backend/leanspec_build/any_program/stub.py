@@ -54,6 +54,6 @@ def stub_content(project: Project, tags: Iterable[str]) -> Content:
 def _machines(tags: Iterable[str]) -> list[str]:
     """Return the machines of platform tags in words, the oldest system of each kind."""
     return sorted(
-        f"{SYSTEMS[program].format('.'.join(map(str, number)))} on {CPUS.get(cpu, cpu)}"
-        for (program, cpu), number in oldest_systems(tags).items()
+        f"{SYSTEMS[family].format('.'.join(map(str, number)))} on {CPUS.get(cpu, cpu)}"
+        for (family, cpu), number in oldest_systems(tags).items()
     )

@@ -59,18 +59,18 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     _must_have_tag(cpu)
     parts = [executable, *bundled.values()]
     obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
-    program = "musllinux" if executable.libc == "musl" else "manylinux"
-    policies = _policies(program, cpu)
+    family = "musllinux" if executable.libc == "musl" else "manylinux"
+    policies = _policies(family, cpu)
     if obstacles:
-        foreign = [line for part in parts for line in _foreign(part, program, cpu, bundled)]
+        foreign = [line for part in parts for line in _foreign(part, family, cpu, bundled)]
         return _local_only(cpu, *dict.fromkeys(foreign), *obstacles)
     if executable.static:
         return _static_linux_tags(cpu)
-    if program == "musllinux":
+    if family == "musllinux":
         # musl has no symbol versions: nothing in the bytes justifies an older one.
         policies = policies[-1:]
     if not policies:
-        return _local_only(cpu, f"there is no {program} policy for the CPU `{cpu}`")
+        return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
     versions = _versions_of_all(parts)
     objections: list[str] = []
     for policy in policies:
@@ -79,14 +79,14 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
             objection
             for part in parts
             for objection in (
-                *_foreign(part, program, cpu, bundled),
+                *_foreign(part, family, cpu, bundled),
                 *_objections(part, policy, cpu),
             )
         ]
         objections += _newer_versions(versions, policy, cpu)
         if not objections:
             reason = _lowest(policy["name"], cpu, lower)
-            if program == "musllinux":
+            if family == "musllinux":
                 reason = "it is linked to musl, whose version the bytes do not say"
             return Tags(_names(policy, cpu), (reason,))
     return _local_only(cpu, *dict.fromkeys(objections))
@@ -148,8 +148,8 @@ def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
 def _static_linux_tags(cpu: str) -> Tags:
     newer = NEWER_CPUS.get(cpu, cpu)
     tags = [f"linux_{cpu}"] if newer != cpu else []
-    for program in ("manylinux", "musllinux"):
-        for policy in _policies(program, newer)[:1]:
+    for family in ("manylinux", "musllinux"):
+        for policy in _policies(family, newer)[:1]:
             tags += _names(policy, newer)
     if not tags:
         return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
@@ -168,15 +168,15 @@ def _local_only(cpu: str, *reasons: str) -> Tags:
 
 
 def _foreign(
-    executable: Executable, program: str, cpu: str, bundled: Mapping[str, Executable]
+    executable: Executable, family: str, cpu: str, bundled: Mapping[str, Executable]
 ) -> Iterator[str]:
     """Name the libraries that no policy allows and the wheel does not bring along."""
-    libraries = _libraries_of_all(program, cpu)
+    libraries = _libraries_of_all(family, cpu)
     for library in executable.needed:
         # The loader itself counts as part of libc, as in auditwheel.
         is_allowed = library in libraries or LOADER_LIBRARY.fullmatch(library)
         if not is_allowed and library not in bundled:
-            yield f"`{library}` {IN_NO_POLICY.format(program)}"
+            yield f"`{library}` {IN_NO_POLICY.format(family)}"
 
 
 def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Iterator[str]:
@@ -237,16 +237,16 @@ def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
 
 
 @functools.cache
-def _libraries_of_all(program: str, cpu: str) -> frozenset[str]:
-    """Return the libraries that any policy of a program allows."""
-    lists = (policy["lib_whitelist"] for policy in _policies(program, cpu))
+def _libraries_of_all(family: str, cpu: str) -> frozenset[str]:
+    """Return the libraries that any policy of a family allows."""
+    lists = (policy["lib_whitelist"] for policy in _policies(family, cpu))
     return frozenset(itertools.chain.from_iterable(lists))
 
 
 @functools.cache
-def _policies(program: str, cpu: str) -> list[dict[str, Any]]:
-    """Return auditwheel's policies of a program for a CPU, the oldest system first."""
-    file = importlib.resources.files("auditwheel") / f"policy/{program}-policy.json"
+def _policies(family: str, cpu: str) -> list[dict[str, Any]]:
+    """Return auditwheel's policies of a family for a CPU, the oldest system first."""
+    file = importlib.resources.files("auditwheel") / f"policy/{family}-policy.json"
     policies = [
         policy
         for policy in json.loads(file.read_text("utf-8"))

@@ -25,7 +25,7 @@ INDEX_TAGS = re.compile(
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 # What helps a program for this machine alone.
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
-# Program of systems and CPU -> the oldest version of the system.
+# Family of systems and CPU -> the oldest version of the system.
 Promise = dict[tuple[str, str], tuple[int, int]]
 
 
@@ -75,20 +75,20 @@ def of_all(parts: list[Tags]) -> Tags:
 
 def _is_allowed(tag: str, allowed: tuple[str, ...]) -> bool:
     """Tell whether all machines of a tag are machines of one of the allowed tags."""
-    program, number, cpu = split_tag(tag)
-    oldest = oldest_systems(allowed).get((program, cpu))
+    family, number, cpu = split_tag(tag)
+    oldest = oldest_systems(allowed).get((family, cpu))
     return oldest is not None and number >= oldest
 
 
 def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
-    """Return the program of systems that a platform tag promises, its oldest version, and the CPU."""
+    """Return the family of systems that a platform tag promises, its oldest version, and the CPU."""
     versioned = re.fullmatch(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_(.+)", tag)
     if versioned:
         return versioned[1], (int(versioned[2]), int(versioned[3])), versioned[4]
-    program, _, cpu = tag.partition("_")
-    if program in LEGACY:
-        return "manylinux", LEGACY[program], cpu
-    return program, (0, 0), cpu
+    family, _, cpu = tag.partition("_")
+    if family in LEGACY:
+        return "manylinux", LEGACY[family], cpu
+    return family, (0, 0), cpu
 
 
 def dotted(version: tuple[int, int]) -> str:
@@ -97,11 +97,11 @@ def dotted(version: tuple[int, int]) -> str:
 
 
 def oldest_systems(tags: Iterable[str]) -> Promise:
-    """Return the oldest version that platform tags promise, per program of systems and CPU."""
+    """Return the oldest version that platform tags promise, per family of systems and CPU."""
     oldest: Promise = {}
     for tag in tags:
-        program, number, cpu = split_tag(tag)
-        key = (program, cpu)
+        family, number, cpu = split_tag(tag)
+        key = (family, cpu)
         oldest[key] = min(number, oldest.get(key, number))
     return oldest
 
