@@ -45,6 +45,7 @@ PE_TAGS = {
     "IMAGE_FILE_MACHINE_I386": "win32",
 }
 FIRST_ARM_MACOS = 11
+MUSL_TAG = re.compile(r"musllinux_(\d+_\d+)_(\w+)")
 AUDITWHEEL_TAG = re.compile(r'following\s+platform\s+tag:\s+"([^"]+)"')
 # `W007` of check-wheel-contents: a wheel of programs alone has no library, which is meant.
 IGNORED = ("--ignore", "W007")
@@ -194,7 +195,11 @@ def unpromised(wheel: Path, folder: Path) -> set[str]:
     """Return the tags that other readers see in a wheel's programs, and its name does not state."""
     actual = set(tags(wheel, folder))
     assert actual, "other readers see no program"
-    return {tag for tag in actual if not covers(platforms(wheel), tag)}
+    promised = set(platforms(wheel))
+    # auditwheel names a newer musl for a static program, which needs none.
+    cpus = {musl[2] for tag in promised if (musl := MUSL_TAG.fullmatch(tag))}
+    newer = {tag for tag in actual if (musl := MUSL_TAG.fullmatch(tag)) and musl[2] in cpus}
+    return actual - promised - newer
 
 
 def platforms(wheel: Path) -> list[str]:
