@@ -135,7 +135,10 @@ def thin(tag: str) -> tuple[str, ...]:
     """Return a tag for both CPUs of macOS as one for each."""
     if not tag.endswith("_universal2"):
         return (tag,)
-    return tuple(tag.replace("universal2", cpu) for cpu in ("x86_64", "arm64"))
+    intel, arm = (tag.replace("universal2", cpu) for cpu in ("x86_64", "arm64"))
+    # No older macOS runs on Apple silicon.
+    is_older = int(tag.split("_")[1]) < FIRST_ARM_MACOS
+    return (intel, f"macosx_{FIRST_ARM_MACOS}_0_arm64" if is_older else arm)
 
 
 def corrected(
