@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -195,14 +195,16 @@ def checksums(wheel: Path) -> dict[str, int]:
         }
 
 
-def unpromised(wheel: Path, folder: Path, stated: Set[str] = frozenset()) -> set[str]:
+def unpromised(wheel: Path, folder: Path, stated: set[str] | None = None) -> set[str]:
     """Return the tags that other readers see in a wheel's programs, and its name does not state.
 
     `stated` are those of all wheels: a universal file leaves one of its CPUs to a thin one.
     """
     actual = set(tags(wheel, folder))
     assert actual, "other readers see no program"
-    promised = set(platforms(wheel)) | (stated if len(actual) > 1 else set())
+    promised = set(platforms(wheel))
+    if stated and len(actual) > 1:
+        promised |= stated
     # auditwheel names a newer musl for a static program, which needs none.
     cpus = {musl[2] for tag in promised if (musl := MUSL_TAG.fullmatch(tag))}
     newer = {tag for tag in actual if (musl := MUSL_TAG.fullmatch(tag)) and musl[2] in cpus}
