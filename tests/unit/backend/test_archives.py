@@ -115,10 +115,13 @@ def contents(tool: Tool) -> set[bytes]:
         ("machine.tar", tarred(("tool-v1.2-x86_64-unknown-linux-gnu", LINUX))),
         ("absolute.tar", tarred(("/usr/bin/tool", LINUX))),
         ("twice.tar", tarred(("tool", LINUX), ("tool", LINUX))),
-        ("artifact.zip", zipped(("tool.tar.gz", gzip.compress(tarred(("tool", LINUX)))))),
+        (
+            "artifact.zip",
+            zipped(("tool.tar.gz", gzip.compress(tarred(("tool", LINUX)), mtime=0))),
+        ),
         ("artifact.tar", tarred(("tool.zip", zipped(("tool.exe", WINDOWS))))),
-        ("inner.zip", zipped(("x/tool-linux-amd64.gz", gzip.compress(LINUX)))),
-        ("tool.gz", gzip.compress(LINUX)),
+        ("inner.zip", zipped(("x/tool-linux-amd64.gz", gzip.compress(LINUX, mtime=0)))),
+        ("tool.gz", gzip.compress(LINUX, mtime=0)),
         ("tool-linux-amd64.xz", lzma.compress(LINUX)),
         ("named.tar.gz", zipped(("tool", LINUX))),
     ],
@@ -139,7 +142,11 @@ def test_all_follows_a_link_in_a_zip(tool: Tool) -> None:
 
 def test_all_takes_one_compressed_file_of_any_name(tool: Tool) -> None:
     tool.put(
-        "", **{"other.gz": gzip.compress(LINUX), "other_exe.gz": gzip.compress(WINDOWS)}
+        "",
+        **{
+            "other.gz": gzip.compress(LINUX, mtime=0),
+            "other_exe.gz": gzip.compress(WINDOWS, mtime=0),
+        },
     )
     tool.edit('from = "dist"', 'from = "dist/*.gz"')
     assert contents(tool) == {LINUX, WINDOWS}
@@ -184,7 +191,7 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
         ("x.zip", b"not a zip", "is not a whole archive"),
         (
             "x.tar.gz",
-            gzip.compress(tarred(("x", bytes(9999))))[:-20],
+            gzip.compress(tarred(("x", bytes(9999))), mtime=0)[:-20],
             "is not a whole archive",
         ),
         ("x.tar", DAMAGED, "it has a damaged header"),
@@ -242,7 +249,7 @@ def test_all_passes_by_a_link_that_leads_nowhere(tool: Tool) -> None:
 @pytest.mark.parametrize("file", ["TOOL.ZIP", "tool-linux.Zip", "x.TAR", "tool-linux.GZ"])
 def test_all_reads_an_archive_with_an_ending_in_capitals(tool: Tool, file: str) -> None:
     data = {"ZIP": zipped(("tool", LINUX)), "TAR": tarred(("tool", LINUX))}
-    tool.put("", **{file: data.get(file[-3:].upper(), gzip.compress(LINUX))})
+    tool.put("", **{file: data.get(file[-3:].upper(), gzip.compress(LINUX, mtime=0))})
     assert contents(tool) == {LINUX}
 
 
