@@ -38,7 +38,9 @@ def demo() -> None:
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--fast", is_flag=True, help="Run lint, type checks and the fast unit tests.")
+@click.option(
+    "--fast", is_flag=True, help="Run lint, this system's types, and the fast unit tests."
+)
 @click.option(
     "--coverage", is_flag=True, help="Measure the coverage of the unit tests; 3 minutes."
 )

@@ -22,10 +22,10 @@ CORES = os.cpu_count() or 1
 GRACE_SECONDS = 15
 # One process more than there are cores: tests also wait for registries, servers and file times.
 PLAIN = ("--numprocesses", str(CORES + 1), "-m", "not slow")
-# The tests that need no network and no root, and take seconds.
-MEASURED = "not slow and not network and not long and not system"
-# Those of them that build no release.
-FAST = f"{MEASURED} and not release"
+# The tests that need no network and no root.
+MEASURED = "not slow and not network and not system"
+# Those of them that take less than half a CPU second, and build no release.
+FAST = f"{MEASURED} and not long and not release"
 SYSTEMS = sorted({platform.system for platform in PLATFORMS.values()})
 
 
@@ -42,10 +42,13 @@ def _types(system: str) -> tuple[str, ...]:
 
 # Titles and commands.
 Steps = tuple[tuple[str, tuple[str, ...]], ...]
-CHECKS: Steps = (
+LINT: Steps = (
     ("lint", ("ruff", "check", "--quiet")),
     ("format", ("ruff", "format", "--check", "--quiet")),
     ("layers", ("lint-imports", "--no-cache", "--no-logo")),
+)
+CHECKS: Steps = (
+    *LINT,
     *((f"types on {system}", _types(system)) for system in SYSTEMS),
 )
 
@@ -60,7 +63,7 @@ def run_tests(arguments: tuple[str, ...]) -> None:
 
 
 def run_fast_tests(*, measured: bool) -> None:
-    """Run every check, then the fast tests of `tests/unit`; with `measured`, what they reach.
+    """Run lint, this system's types, and the fast unit tests; with `measured`, what they reach.
 
     Raises CommandError if any of them failed, or if they reach less than `fail_under` in
     pyproject.toml.
@@ -77,7 +80,8 @@ def run_fast_tests(*, measured: bool) -> None:
             ("their figures", ("coverage", "combine", "--quiet")),
             ("coverage", ("coverage", "report", "--skip-covered", "--skip-empty")),
         )
-    _must_pass((*CHECKS, *steps))
+    types = (f"types on {sys.platform}", _types(sys.platform))
+    _must_pass((*LINT, types, *steps))
 
 
 def _must_pass(steps: Steps) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 NAME = "CPU seconds"
 LIMIT = 5.0
-"""CPU seconds of a test that should say why: by the marker `long`, or by being two tests."""
+"""CPU seconds of a test that should be two, or `slow`."""
 START = pytest.StashKey[float]()
 
 

@@ -345,6 +345,7 @@ def test_a_damaged_archive_is_one_message(tmp_path: Path, suffix: str) -> None:
     assert refused > 10
 
 
+@pytest.mark.long
 @needs("Linux")
 def test_a_frontend_builds_for_this_machine_and_pip_installs_it(
     tool: Tool, tmp_path: Path

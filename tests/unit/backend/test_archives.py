@@ -383,6 +383,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.long
 @needs("Linux")
 def test_all_has_no_program_in_memory_as_a_whole(tool: Tool) -> None:
     large = b"code" * (12 << 20)

@@ -195,6 +195,7 @@ def elf_files(folder: Path, most: int) -> Iterator[Path]:
                 yield path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", ["/usr/bin", "/usr/lib", sys.prefix])
 def test_pyelftools_agrees_on_what_this_machine_has(folder: str) -> None:
     for path in elf_files(Path(folder), 200):

@@ -44,6 +44,7 @@ def test_arbitrary_bytes(magic: bytes, rest: bytes) -> None:
     read(magic + rest)
 
 
+@pytest.mark.long
 @settings(
     max_examples=800,
     deadline=2000,

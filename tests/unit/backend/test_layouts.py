@@ -40,6 +40,7 @@ def install(prefix: Path, *arguments: str | Path) -> subprocess.CompletedProcess
     return run([*pip, "--no-index", *arguments], clean_environment())
 
 
+@pytest.mark.long
 @REAL
 def test_a_package_comes_with_the_programs(tool: Tool, tmp_path: Path) -> None:
     program = put_this_machines(tool)
@@ -76,6 +77,7 @@ def test_a_script_may_start_what_the_project_depends_on(tool: Tool) -> None:
     assert tool.all()
 
 
+@pytest.mark.long
 @REAL
 @pytest.mark.parametrize("layout", ["alone", "with a package"])
 def test_an_editable_installation_has_the_programs(
@@ -227,6 +229,7 @@ def stubbed(tool: Tool) -> Tool:
     return tool
 
 
+@pytest.mark.long
 @REAL
 def test_a_machine_without_a_program_gets_a_stub_that_says_so(
     stubbed: Tool, tmp_path: Path

@@ -421,6 +421,7 @@ def test_a_platform_with_two_sets_gets_the_one_that_installers_choose(
     assert "manylinux_2_5" in build(str(tool.root), place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("cpu", ["x86_64", "aarch64"])
 def test_pip_and_uv_choose_the_same_program(tool: Tool, tmp_path: Path, cpu: str) -> None:
     tool.put("glibc", tool=dynamic(cpu))

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
 from leanspec_build.binaries import choose_binary
 from leanspec_build.project.manifest import load_project
 from leanspec_build.sbom import MADE_WITH, bill_of_materials
@@ -55,6 +56,7 @@ def test_the_real_wheels_name_their_npm_package(dist: Path) -> None:
         assert source["hashes"] == [{"alg": "SHA-512", "content": integrity}]
 
 
+@pytest.mark.long
 def test_a_linked_openssl_is_a_component(sample: Sample) -> None:
     openssl = {"name": "openssl", "version": "3.5.7", "sha256": "a" * 64}
     sample.collect(headers.elf(), said={"source": {"kind": "cargo", "openssl": openssl}})
@@ -77,6 +79,7 @@ def test_a_linked_openssl_is_a_component(sample: Sample) -> None:
     assert dependency in bill["dependencies"]
 
 
+@pytest.mark.long
 def test_crates_come_from_the_lock(sample: Sample) -> None:
     packages = [
         {"name": "leanspec-cli", "version": "1.2.3", "checksum": None},

@@ -358,6 +358,7 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
             assert "does not list lean-spec's console scripts" in link.stderr
 
 
+@pytest.mark.long
 def test_doctor_reports_other_scripts_beside_an_unreadable_one(site: Site) -> None:
     site.pin("cli", GOOD)
     site.wheel("cli", GOOD)

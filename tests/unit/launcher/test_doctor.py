@@ -19,6 +19,7 @@ from tests.support.site import script
 pytestmark = pytest.mark.posix
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_doctor_ends_a_script_that_starts_doctor_again(installed: Installation) -> None:
     count = installed.tools / "count"

@@ -439,6 +439,7 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     assert without.stderr.splitlines()[-1].startswith("hint: install Node.js")
 
 
+@pytest.mark.long
 def test_typescript_release_that_npm_lacks_is_an_error(site: Site, tmp_path: Path) -> None:
     """By the real npm; and it is started if the registry has it."""
     require("npm")

@@ -93,6 +93,7 @@ def unfinished(site: Site) -> list[str]:
     return [name for name in names if len(name) != 64 and not name.endswith(".lock")]
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_a_fetched_wheel_is_what_starts(site: Site, release: Files) -> None:
     assert site.start("cli", code=127).stdout == ""
@@ -164,6 +165,7 @@ def test_fetch_dry_run_downloads_nothing(site: Site, release: Files) -> None:
     assert release.asked == []
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_fetch_says_that_an_installed_binary_comes_first(
     site: Site, release: Files
@@ -203,6 +205,7 @@ def test_a_damaged_wheel_in_the_store_is_fetched_again(site: Site, release: File
     assert unfinished(site) == []
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_fetch_lists_and_prunes_the_store(site: Site, release: Files) -> None:
     assert site.manage("fetch", "--list", code=0).stdout == "nothing was fetched\n"
@@ -392,6 +395,7 @@ def test_a_redirect_never_leaves_https(
     assert not {"secret", "token"} & set(re.findall(r"\w+", str(caught.value)))
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_a_download_trusts_the_authority_of_ssl_cert_file(
     site: Site, tmp_path: Path
@@ -407,6 +411,7 @@ def test_a_download_trusts_the_authority_of_ssl_cert_file(
     assert site.start("cli").stdout == "started\n"
 
 
+@pytest.mark.long
 def test_a_download_refuses_an_expired_certificate_and_another_host(
     site: Site, tmp_path: Path
 ) -> None:
@@ -474,6 +479,7 @@ def test_a_proxy_that_refuses_does_not_show_the_password(
     assert release.headers[0]["Proxy-Authorization"].startswith("Basic ")
 
 
+@pytest.mark.long
 def test_a_password_in_the_place_is_used_and_never_shown(
     site: Site, release: Files
 ) -> None:
@@ -494,6 +500,7 @@ def test_a_password_in_the_place_is_used_and_never_shown(
         assert not re.search("hun|12|ter2", done.stdout + done.stderr)
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_eight_fetches_at_once_download_one_wheel(site: Site, release: Files) -> None:
     command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
@@ -686,6 +693,7 @@ def test_a_folder_needs_no_extra(site: Site, release: Files, tmp_path: Path) -> 
     assert without_extra(site, "--prune").stdout == "nothing to remove\n"
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_prune_keeps_what_another_installation_starts(
     site: Site, release: Files, tmp_path: Path

@@ -371,6 +371,7 @@ def rows(table: dict[str, dict[str, dict[str, str]]]) -> dict[tuple[str, str, st
     }
 
 
+@pytest.mark.long
 def test_hints_are_those_of_hints_json(tmp_path: Path) -> None:
     actual = {name: hints(name, tmp_path / name.replace(" ", "-")) for name in ENVIRONMENTS}
     new = tmp_path / HINTS.name
@@ -384,6 +385,7 @@ def test_hints_are_those_of_hints_json(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_hint_runs_no_command_of_a_folders_name(tmp_path: Path) -> None:
     """Each is typed into a shell; the installers are empty files."""
     texts: set[str] = set()

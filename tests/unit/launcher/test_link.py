@@ -21,6 +21,7 @@ from tests.support.surroundings import shebang
 pytestmark = pytest.mark.posix
 
 
+@pytest.mark.long
 def test_link_replaces_scripts_and_unlink_restores_them(installed: Installation) -> None:
     before = installed.contents()
     assert installed.manage("link").count(": linked") == 3
@@ -171,6 +172,7 @@ def test_link_that_fails_leaves_no_file_next_to_the_scripts(
     assert installed.contents() == before
 
 
+@pytest.mark.long
 def test_link_starts_a_program_with_libraries_through_a_shell_script(
     installed: Installation,
 ) -> None:

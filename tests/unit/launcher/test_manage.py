@@ -119,6 +119,7 @@ def test_verify_ignores_cached_results(installed: Installation) -> None:
     )
 
 
+@pytest.mark.long
 def test_which_and_verify_say_what_is_missing(installed: Installation) -> None:
     assert installed.manage("which").count("✓") == 2
     installed.manage("which", "http", code=1)
@@ -160,6 +161,7 @@ def test_mcp_config_names_the_command_that_starts_the_server(
     )
 
 
+@pytest.mark.long
 def test_mcp_config_link_names_no_path_of_this_machine(installed: Installation) -> None:
     """What it carries is the configuration itself, as each client decodes it."""
     vscode = parse_qs(

@@ -102,6 +102,7 @@ def fetch_here(place: str) -> None:
     entries.fetch(WheelRequest(wheel, PROGRAMS["cli"], HOST, place), pytest.fail)
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_another_release_is_fetched_and_not_installed(site: Site, release: Release) -> None:
     path = fetch(site, release).strip().partition(": ")[2]
@@ -114,6 +115,7 @@ def test_another_release_is_fetched_and_not_installed(site: Site, release: Relea
     assert release.files.asked[asked:] == ["/release.json", "/release.json.minisig"]
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_the_key_that_follows_is_trusted_too(site: Site, release: Release) -> None:
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, key=NEXT)
@@ -190,6 +192,7 @@ def test_fetch_version_refuses_a_manifest(
     assert not list(store.rglob("bin"))
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_fetch_version_refuses_an_older_manifest(site: Site, release: Release) -> None:
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, at=2000)

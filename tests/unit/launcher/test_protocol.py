@@ -179,6 +179,7 @@ def test_ask_says_what_a_server_lacks(
         ask(serve(answers), tools=True)
 
 
+@pytest.mark.long
 @pytest.mark.posix
 @pytest.mark.parametrize(
     ("script", "words"),

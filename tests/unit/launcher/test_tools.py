@@ -131,6 +131,7 @@ def findings(site: Site, **env: str) -> dict[str, tuple[str, str]]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_doctor_reports_tools_that_differ_from_the_release(site: Site) -> None:
     program = server("2024-11-05", BEFORE)
@@ -156,6 +157,7 @@ def test_doctor_reports_tools_that_differ_from_the_release(site: Site) -> None:
     assert findings(site)["tools"] == ("ok", words)
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_doctor_names_the_clients_that_would_refuse_the_server(site: Site) -> None:
     program = server("2026-07-28", BEFORE)

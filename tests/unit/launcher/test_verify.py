@@ -234,6 +234,7 @@ def test_old_stamps_are_removed_when_there_are_many(binary: Path, tmp_path: Path
     assert len(left) == len(others) + 1
 
 
+@pytest.mark.long
 @needs("POSIX")
 def test_many_first_starts_at_once(site: Site) -> None:
     site.pin("cli", GOOD)

@@ -107,6 +107,7 @@ def test_a_command_that_starts_small_extends_the_environment(name: str) -> None:
     assert extends(inspect.unwrap(callback))
 
 
+@pytest.mark.long
 def test_commands_of_the_release_group_import_nothing_that_it_lacks() -> None:
     larger = (
         *("minisign", "pefile", "validate_pyproject", "trove_classifiers", "yaml"),
@@ -283,6 +284,7 @@ def test_a_foreign_venv_is_left_alone(tree: Path) -> None:
     assert (tree / ".venv/mine").exists()
 
 
+@pytest.mark.long
 @needs("POSIX")
 def test_pip_installs_if_uv_cannot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

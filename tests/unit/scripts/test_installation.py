@@ -113,6 +113,7 @@ def test_a_release_with_an_unpinned_requirement_is_not_installed(tmp_path: Path)
         write_pins(("lean-spec[ui]==1.2.3",), [file], tmp_path / "main")
 
 
+@pytest.mark.long
 def test_a_release_is_installed_by_the_hashes_of_its_own_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

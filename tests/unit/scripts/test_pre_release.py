@@ -124,6 +124,7 @@ def test_pre_release_goes_on_after_a_failed_step(
     assert release.is_dir(), "the wheels were built all the same"
 
 
+@pytest.mark.long
 def test_pre_release_finds_every_program_of_its_checks() -> None:
     for _, command in CHECKS:
         name = command[0]

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pytest
+
 from scripts.environment import ROOT
 from scripts.tools.processes import clean_environment
 from tests.support.surroundings import run
@@ -40,6 +42,7 @@ def rehearse(folder: Path, *options: str, code: int) -> CompletedProcess[str]:
     return run(command, env, cwd=ROOT, code=code)
 
 
+@pytest.mark.long
 def test_rehearse_prints_a_row_per_step_and_fails_with_one(tmp_path: Path) -> None:
     process = rehearse(tmp_path, code=1)
     rows = [re.split("  +", line)[:2] for line in process.stdout.splitlines()]
@@ -50,6 +53,7 @@ def test_rehearse_prints_a_row_per_step_and_fails_with_one(tmp_path: Path) -> No
     assert "test_publish_uploads_nothing_twice FAILED" in process.stderr
 
 
+@pytest.mark.long
 def test_rehearse_runs_the_steps_with_these_words(tmp_path: Path) -> None:
     process = rehearse(tmp_path, "--only", "every file", "--json", code=0)
     (row,) = json.loads(process.stdout)["steps"]

@@ -50,6 +50,7 @@ def test_tools_are_listed_per_adapter_without_a_network(commands: Path) -> None:
         assert [*outlines] == ["list", adapter, "http://127.0.0.1:9"]
 
 
+@pytest.mark.long
 def test_check_names_a_tool_that_differs_from_the_release(commands: Path) -> None:
     tools = reported_tools(commands / "leanspec-mcp")
     findings = [*compare_tools(commands, tools, "gate")]

@@ -22,6 +22,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Regist
         yield registry
 
 
+@pytest.mark.long
 def test_check_shows_that_npm_lacks_the_typescript_release(registry: Registry) -> None:
     spec = typescript_release()
     name, _, version = spec.partition("@")

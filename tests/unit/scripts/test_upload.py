@@ -211,6 +211,7 @@ upload_all(client, [file], ("u", "p"))
 """
 
 
+@pytest.mark.long
 @pytest.mark.posix
 def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File) -> None:
     quick_index.answers = [(SILENT, "")]

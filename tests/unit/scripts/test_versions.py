@@ -391,6 +391,7 @@ def test_a_killed_bump_is_completed_or_taken_back(
         assert changelog_text.count(f"## [{after}]") == 1
 
 
+@pytest.mark.long
 def test_a_killed_bump_is_repeated(released_tree: Path, tmp_path: Path) -> None:
     """Its heading in the changelog is in no commit, and so not of a published version."""
     tree = tmp_path / "tree"

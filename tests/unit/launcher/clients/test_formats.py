@@ -305,6 +305,7 @@ QUOTES = 'a = "' + '\\"' * 400_000 + '"\n'
 MANY = {f"server{number}": {"command": "x"} for number in range(15_000)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("text", [LONG_LIST, QUOTES, 'a = "x"\n' + QUOTES[:-2]])
 def test_toml_of_half_a_megabyte_is_changed_or_refused_in_seconds(text: str) -> None:
     start = time.process_time()
@@ -330,6 +331,7 @@ def test_toml_with_many_dots_that_are_no_keys_is_read() -> None:
     assert toml_text.read(text, ("b",)) == "." * 200
 
 
+@pytest.mark.long
 def test_json_of_a_megabyte_is_changed_in_seconds() -> None:
     text = json.dumps({"mcpServers": MANY}, indent=1)
     start = time.process_time()

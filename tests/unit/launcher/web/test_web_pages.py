@@ -22,6 +22,7 @@ if sys.platform == "win32":
     missing("POSIX", "signals, and programs that are scripts")
 
 
+@pytest.mark.long
 def test_a_start_names_the_parts_of_the_pages_that_have_no_api(web: Web) -> None:
     paths = ["/api/sessions", "/api/sessions/x/stop", "/api/chat"]
     record = web.pages.parent / "pages.json"
@@ -93,6 +94,7 @@ def test_damaged_settings_are_an_error_that_names_the_file(web: Web) -> None:
     assert f"in `{path}`: it is not a regular file" in web.run().stderr
 
 
+@pytest.mark.long
 def test_pages_of_another_release_are_refused(web: Web) -> None:
     code = web.pages / "assets/app.js"
     code.write_text("2")
@@ -172,6 +174,7 @@ def test_another_host_makes_the_pages_read_only(web: Web) -> None:
     assert "--readonly" not in web.run("--dry-run", code=0).stdout
 
 
+@pytest.mark.long
 @needs("root")
 def test_other_users_of_the_machine_are_a_note(web: Web, tmp_path: Path) -> None:
     homes = tmp_path / "homes"

@@ -150,6 +150,7 @@ def test_second_start_opens_the_running_server(web: Web) -> None:
             assert readonly["port"] != instance["port"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", ["nothing ran", "one was killed"])
 def test_three_starts_at_once_share_one_server(web: Web, state: str) -> None:
     if state == "one was killed":

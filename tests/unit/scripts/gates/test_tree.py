@@ -32,6 +32,7 @@ def commit_files(root: Path, *names: tuple[str, bytes]) -> Path:
     return root
 
 
+@pytest.mark.long
 def test_tree_refuses_a_program_and_a_large_file_in_git(tmp_path: Path, plan: Plan) -> None:
     root = commit_files(
         tmp_path / "r",
