@@ -189,6 +189,23 @@ def test_windows_passes_every_exit_code_on(
     assert int(said) == code
 
 
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (0xC0000135, "a DLL that it needs is not on this system"),
+        (0xC000001D, "it uses instructions that this CPU does not have"),
+    ],
+)
+def test_windows_explains_a_program_that_its_loader_ended(
+    windows: Windows, code: int, problem: str
+) -> None:
+    launcher = f"Z:\\{BY_PIP}"
+    done = windows.run("python\\python.exe", "-c", CODE, launcher, str(code))
+    assert int(done.stdout) == code
+    assert f"was ended by Windows ({code:#x}): {problem}" in done.stderr.decode()
+    assert "hint: install the Microsoft Visual C++ Redistributable" in done.stderr.decode()
+
+
 @pytest.mark.parametrize("launcher", [BY_PIP, BY_UV], ids=["pip", "uv"])
 def test_windows_pipes_carry_bytes_both_ways(windows: Windows, launcher: str) -> None:
     data = bytes(range(256)) * 40_000

@@ -159,6 +159,12 @@ def _has_file_attributes() -> bool:
     return False
 
 
+def _has_ports_for_root() -> bool:
+    """Tell whether only root may listen on port 80: in some containers, everybody may."""
+    first = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    return first.exists() and int(first.read_text()) > 80
+
+
 def _has_openssl() -> bool:
     folders = ("/usr/lib/x86_64-linux-gnu", "/usr/lib64")
     return any(Path(folder, "libssl.so.3").exists() for folder in folders)
@@ -180,6 +186,7 @@ PRECONDITIONS = {
     "a common CPU": ANY(_has_common_cpu),
     "a platform of npm's LeanSpec": ANY(lambda: _platform_key() in REAL),
     "a platform that npm has no LeanSpec for": ANY(lambda: _platform_key() not in REAL),
+    "ports for root alone": ANY(_has_ports_for_root),
     "apt-get": ANY(lambda: shutil.which("apt-get") is not None),
     "a Python for every user": ANY(_has_system_python),
     "CPython 3.12": ANY(lambda: False),

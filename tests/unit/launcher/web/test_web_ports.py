@@ -18,6 +18,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.port import choose_port, health
 from scripts.tools.loopback import Silent, free_port, serving
 from tests.support.preconditions import missing, needs
+from tests.support.surroundings import run
 from tests.support.web import Web
 from tests.support.web_server import SOURCE, program
 
@@ -48,6 +49,22 @@ def test_slow_answer_of_another_program_is_cut_off(web: Web) -> None:
         assert "in use by another program" in refused.stderr
         assert time.monotonic() - before < 5
         listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+@needs("root", "setpriv", "ports for root alone")
+def test_a_port_for_root_alone_is_refused_to_others(web: Web, way: str) -> None:
+    # Root without the right to open such a port is like any user, and still owns its files.
+    others = ["setpriv", "--bounding-set=-net_bind_service"]
+    arguments, env, name = (), {"PORT": "80"}, "PORT="
+    if way == "option":
+        arguments, env, name = ("--port", "80"), {}, "--port "
+    command = [*others, *web.command("--no-open", *arguments)]
+    refused = run(command, web.site.env | env, code=1, cwd=web.project)
+    assert refused.stderr == (
+        "error: this user may not listen on port 80\n"
+        f"hint: name a port above 1023: `{name}3000`\n"
+    )
 
 
 def test_next_free_port_is_used(web: Web) -> None:
