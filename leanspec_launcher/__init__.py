@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._search import Place, Start
+    from ._search import Start
     from ._tables import Program
 
 # What Python gives `LC_CTYPE` if it finds the C locale (PEP 538).
@@ -80,7 +80,12 @@ def _run(start: "Start", arguments: "list[str]") -> int:
     action = _action(program, arguments)
     place = None
     try:
-        place = verified_place(start)
+        first = start.first_place()
+        if start.must_verify(first):
+            from .verify.proof import verify
+
+            verify(start, first)
+        place = first  # verified: an error from here on is one of its start
         try:
             return action(place.path)
         except OSError as error:
@@ -91,22 +96,6 @@ def _run(start: "Start", arguments: "list[str]") -> int:
         from .explain.explain import explain
 
         return explain(start, place, error)
-
-
-def verified_place(start: "Start") -> "Place":
-    """Return the place of a program's binary, verified once for each state of its file.
-
-    Raises FileNotFoundError if there is none, Refusal if it is not the one of this release, OSError
-    if that cannot be known.
-    """
-    place = start.first_place()
-    if place is None:
-        raise FileNotFoundError(f"no `{start.program.command}` is installed")
-    if start.must_verify(place):
-        from .verify.proof import verify
-
-        verify(start, place)
-    return place
 
 
 def _action(program: "Program", arguments: "list[str]") -> "Callable[[str], int]":

@@ -97,8 +97,8 @@ class Start:
             # The whole wheel: a program may bring libraries along.
             yield Place(STORE, os.path.join(store, pin, inside))
 
-    def first_place(self) -> "Place | None":
-        """Return the place that decides; None if no place does. Raises OSError as `exists` does."""
+    def first_place(self) -> Place:
+        """Return the place that decides. Raises FileNotFoundError if there is none, OSError as `exists` does."""
         for place in self.places():
             is_there = exists(place)
             if self.debug:
@@ -108,7 +108,7 @@ class Start:
                 say(f"debug: {place.origin} `{place.path}`: {answer}")
             if is_there:
                 return place
-        return None
+        raise FileNotFoundError(f"no `{self.program.command}` is installed")
 
     def must_verify(self, place: Place) -> bool:
         """Tell whether a file has to be verified before it is started. Raises OSError if it is not there.

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from leanspec_launcher import verified_place
 from leanspec_launcher._pins import BINARIES, VERSION
 from leanspec_launcher._say import say
 from leanspec_launcher._search import Start
@@ -312,7 +311,12 @@ def _verified_server() -> str:
     """Return the path of the web server, verified. Raises CommandError if it is not to be run."""
     start = Start(PROGRAM)
     try:
-        return verified_place(start).path
+        place = start.first_place()
+        if start.must_verify(place):
+            # A file that has not changed since saves this import.
+            from leanspec_launcher.verify.proof import verify
+
+            verify(start, place)
     except (Refusal, OSError) as error:
         from leanspec_launcher.explain import hints
 
@@ -322,3 +326,4 @@ def _verified_server() -> str:
             f"refusing to run the web server: {error}",
             hint=f"`leanspec-launcher which {PROGRAM.name}` shows why, and what to type",
         ) from None
+    return place.path

@@ -158,15 +158,11 @@ def _warn_if_not_started(
         )
         say_hint(f"leanspec-launcher update --version {version}")
         return
-    start = Start(request.program)
-    place = start.first_place()
-    if place is None or place.path == str(entry.binary):
-        return
     from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
 
     # Even a damaged one comes before the store.
-    first = deciding(verdicts(start))
-    if first is None:
+    first = deciding(verdicts(Start(request.program)))
+    if first is None or first.path == str(entry.binary):
         return
     variables = {VARIABLE: request.program.variable, LOCAL: DIRECTORY_VARIABLE}
     tell("note: ", f"`{first.path}` comes first: {first.reason}", fg="yellow")

@@ -56,9 +56,10 @@ def test_slow_answer_of_another_program_is_cut_off(web: Web) -> None:
 def test_a_port_for_root_alone_is_refused_to_others(web: Web, way: str) -> None:
     # Root without the right to open such a port is like any user, and still owns its files.
     others = ["setpriv", "--bounding-set=-net_bind_service"]
-    arguments, env, name = (), {"PORT": "80"}, "PORT="
-    if way == "option":
-        arguments, env, name = ("--port", "80"), {}, "--port "
+    is_option = way == "option"
+    arguments = ["--port", "80"] if is_option else []
+    env = {} if is_option else {"PORT": "80"}
+    name = "--port " if is_option else "PORT="
     command = [*others, *web.command("--no-open", *arguments)]
     refused = run(command, web.site.env | env, code=1, cwd=web.project)
     assert refused.stderr == (
