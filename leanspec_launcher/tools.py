@@ -31,6 +31,7 @@ def outlines(tools: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def _outline(tool: dict[str, Any]) -> str:
     fields = {name: tool.get(name) for name in FIELDS}
+    # Canonical: a server may print the keys of a schema in any order.
     text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     schema = tool.get("inputSchema")
     schema = schema if isinstance(schema, dict) else {}

@@ -94,6 +94,7 @@ def _verdict(start: Start, place: Place, *, decided: bool) -> PlaceVerdict:
         if not exists(place):
             return _judged(place, Outcome.ABSENT, _absence(place))
     except OSError as error:
+        # What cannot be looked at may be the binary: a start stops there.
         if not decided:
             return _refused(place, unreachable(error))
     if decided:
@@ -157,6 +158,7 @@ def _absence(place: Place) -> str:
     folder = os.path.dirname(place.path)
     if place.origin == STORE and os.path.lexists(folder) and not is_trusted(folder):
         return "not used: its folder does not belong to this user alone"
+    # A zip file in `sys.path`, as shiv and zipapp make it.
     if os.path.isfile(SITE):
         return (
             "not there: lean-spec is inside an archive, and no program can be run from one"

@@ -195,6 +195,7 @@ def _findings(look: Callable[[], Iterable[ReportLine]]) -> Iterator[ReportLine]:
 def _launcher() -> Iterator[ReportLine]:
     record = distribution(MAIN)
     installed = record.version if record else "not installed"
+    # A build from sources, as pip makes it of a git address, knows no checksums.
     if in_use() is SOURCES:
         text = f"{installed}, installed from sources, which pin no binaries"
         yield error("version", text, reinstall.hint(PROGRAMS["cli"]))
@@ -254,6 +255,7 @@ def _cache(folder: str) -> ReportLine:
         )
         hint = f"remove `{shown([[os.path.dirname(folder)]])}`; it is made again"
         return warning("cache", text, hint)
+    # A cache that was never used has no folder yet: the nearest one above it counts.
     above = folder
     while not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -439,6 +441,7 @@ def _tools(
     words = change(TOOLS[project], outlines(server.tools))
     if words == AS_RELEASED:
         yield ok("tools", f"{count}, {words}")
+    # The bytes are the release's, so nothing but the project can have changed the tools.
     elif _is_pinned(program, verdict.path):
         yield ok("tools", f"{count}; by this project's schema, {words}")
     else:
@@ -528,6 +531,7 @@ def _path() -> Iterator[ReportLine]:
         if os.path.isabs(folder)
     ]
     ours = _command_folders()
+    # A command that was removed is an error of the section above.
     removed = [command.path.name for command in missing_commands()]
     missing = []
     for name in _names():
@@ -538,6 +542,7 @@ def _path() -> Iterator[ReportLine]:
         if paths and not our_paths:
             text = f"your shell finds `{paths[0]}`{_origin(paths[0])}, which is not of this installation"
             yield warning(name, text, PATH_HINT)
+        # A shell starts the first one of the name.
         elif our_paths and paths[0] != our_paths[0]:
             text = f"`{paths[0]}`{_origin(paths[0])} comes before `{our_paths[0]}`"
             yield warning(name, text, PATH_HINT)

@@ -68,6 +68,7 @@ def _links(scripts: list[link.Script]) -> Iterator[MissingCommand]:
     """Yield the links that are missing in the folder where pipx or uv made those of this tool."""
     if not in_use().makes_links or sys.platform == "win32":
         return
+    # The folder is known by our own link in it: every other one is somebody else's.
     our_script = next((script.path for script in scripts if script.name == link.OWN), None)
     folders = [os.path.dirname(sys.argv[0]), *os.environ.get("PATH", "").split(os.pathsep)]
     for folder in dict.fromkeys(filter(os.path.isabs, folders)):
@@ -100,6 +101,7 @@ def restore(command: MissingCommand) -> None:
     if not command.is_link and not (text and link.has_interpreter(text)):
         raise CommandError(command.text, hint=main_hint())
     folder = command.path.parent
+    # On the same file system, so that it appears at once and whole.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".lean-spec-") as work:
         new = Path(work, command.path.name)
         if command.is_link:

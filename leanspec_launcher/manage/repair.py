@@ -140,6 +140,7 @@ def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
                 NOT_REPAIRED.format(check.path), hint=f"`unset {variable}`, which {use} it"
             )
     with tempfile.TemporaryDirectory() as folder:
+        # The commands of a dry run name a file that the reader makes.
         file = Path(REQUIREMENTS) if dry_run else Path(folder, REQUIREMENTS)
         steps = reinstall.by_hash(program, place, str(file))
         if not steps:
@@ -171,6 +172,7 @@ def commands(check: Check, program: Program) -> list[list[str]]:
     steps = reinstall.commands(program)
     if not steps:
         raise CommandError(reason, hint=hint)
+    # uvx and its like would remove the folder that this process runs from.
     if in_use().server:
         text = f"{reason} from inside: it runs from a cache of its installer"
         raise CommandError(text, hint=hint)

@@ -152,12 +152,14 @@ def _look_up(
     answer = _ask(npm, ["view", spec, *properties, "--json"], name)
     if answer is None:
         return None
+    # npm takes tags and ranges for versions, and answers with what they lead to today.
     if not isinstance(answer, dict) or answer.get("version") != version:
         raise CommandError(
             f"`{version}` is not an exact version of `{name}`",
             hint="name one, for example `0.3.0`",
         )
     values = str(answer.get("dist.integrity", "")).split()
+    # The integrity of old packages has several algorithms, separated by spaces.
     strong = [value for value in values if value.startswith("sha512-")]
     if not strong:
         raise CommandError(
@@ -222,6 +224,7 @@ def fetch_archive(npm: str, name: str, version: str, expected: str, folder: Path
     one.
     """
     spec = f"{name}@{version}"
+    # A package's scripts would be a stranger's program.
     options = ["--json", "--ignore-scripts", "--pack-destination", str(folder)]
     _ask(npm, ["pack", spec, *options], spec)
     archives = list(folder.iterdir())
@@ -230,6 +233,7 @@ def fetch_archive(npm: str, name: str, version: str, expected: str, folder: Path
             f"npm left {len(archives)} files for `{spec}`, expected one archive",
             hint=REGISTRY,
         )
+    # npm compares, too; but what is recorded of a binary is what was compared here.
     actual = integrity("sha512", archives[0].read_bytes())
     if actual != expected:
         raise CommandError(

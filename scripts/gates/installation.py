@@ -90,7 +90,9 @@ def install_by_pip(
 ) -> Path:
     """Install a distribution of a release with pip; return the folder of its programs."""
     programs = create_environment(environment)
+    # What others made comes from the usual index; of the one under test, nothing but ours.
     pip_install(programs, *pins.of_others)
+    # A cache may hold an earlier build under the same name.
     pip_install(programs, "--no-cache-dir", *pins.of_ours, env=index)
     return programs
 

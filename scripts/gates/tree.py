@@ -22,6 +22,7 @@ from scripts.tools.lock import Unmet, follow, group_requirements, read_lock
 
 from .commit import publishing_repository, tag, tree
 
+# The index refuses a new project whose name differs from another one's in these alone.
 LOOK_ALIKES = str.maketrans("1i0", "llo")
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -63,6 +64,7 @@ def manifests(root: Path) -> Iterator[Finding]:
         try:
             validate(tomllib.loads(path.read_text("utf-8")))
         except (ValidationError, tomllib.TOMLDecodeError) as error:
+            # The lines after the first print the whole schema.
             yield problem("tree", name, expected, str(error).splitlines()[0])
         else:
             yield confirm("tree", name, expected)

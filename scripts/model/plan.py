@@ -188,6 +188,7 @@ def _read_key(table: dict[str, Any]) -> str:
     key = str(table.get("public-key", ""))
     signing = table.get("signing", MINISIGN)
     is_known = signing in (MINISIGN, UNSIGNED)
+    # A key and `none` exclude each other, and one of them is stated.
     if not is_known or bool(key) == (signing == UNSIGNED):
         problem = f"`signing` is `{signing}`, and `public-key` is `{key}`"
         raise CommandError(
@@ -211,6 +212,7 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
         for key, reason in platforms.items():
             _must_be_of(source, key, str(reason))
     for key in PLATFORMS:
+        # Either chosen or missing for a reason everywhere: not both, and not neither.
         never = all(key in reasons.get(source, {}) for source in SOURCES)
         if (key in chosen) == never:
             raise CommandError(
@@ -258,6 +260,7 @@ def _must_name(version: Version, place: str, reason: str) -> None:
 
 
 def _names_of(version: Version) -> set[str]:
+    # A `.postN` has the binaries of its base, whose version a reason may name.
     return {str(version), binary_version(version)}
 
 

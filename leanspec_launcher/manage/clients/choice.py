@@ -50,6 +50,7 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
     is_of_a_machine = os.path.isabs(folder)
     is_portable = wish.is_portable
     if is_portable is None:
+        # A team shares a project's file, and has no path in common, but may have uv.
         is_shared = scope == PROJECT and not is_of_a_machine and has_uvx()
         is_portable = is_shared or wish.has_version
     server = PORTABLE if is_portable else this_server()
@@ -87,6 +88,7 @@ def _folder(client: Client, scope: str, wish: Wish) -> str:
     if variable:
         return variable
     if scope == PROJECT:
+        # The client starts it elsewhere, and has no variable for the project's folder.
         here = Path.cwd()
         return str((wish.project or project_above(here) or here).absolute())
     project = project_above(Path.cwd())

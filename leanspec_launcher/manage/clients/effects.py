@@ -71,6 +71,7 @@ def must_agree(
     client: Client, place: ServersFile, name: str, server: ServerCommand, project: Path
 ) -> None:
     """Raise CommandError if a client would join an entry with another one, and start something else then."""
+    # Without a folder of its own, this entry would be started in the other one's.
     harmful = (*OF_ANOTHER_KIND, *([] if server.cwd else ["cwd"]))
     for other in places(client, project) if client.joins_members else ():
         if other.path == place.path or not os.path.lexists(other.path):
@@ -189,6 +190,7 @@ def switched_off(
         if scope not in row.scopes:
             continue
         for path in settings_files(client, row.file, project):
+            # Either `false` for this server, or a list of names.
             value = value_at(path, _filled(row.keys, name, root_of(project)))
             is_off = value is False
             if isinstance(value, list):
@@ -196,6 +198,7 @@ def switched_off(
                 if row.ignores_case:
                     names = [item.lower() for item in names]
                 listed = (name.lower() if row.ignores_case else name) in names
+                # Who is missing in a list of the allowed is off.
                 is_off = listed is not row.is_of_allowed
             if is_off:
                 yield path, row.hint.replace("NAME", name)
@@ -225,6 +228,7 @@ def is_approved(client: Client, name: str, project: Path) -> bool:
     """Tell whether the user has approved a project's server, or its folder or one above it."""
     for row in client.approvals:
         root = root_of(project)
+        # A folder's approval may stand under the path of any folder above.
         folders = [project, *project.parents] if row.covers_below else [root]
         for path in settings_files(client, row.file, project):
             for folder in folders:
@@ -276,6 +280,7 @@ def _hidden(client: Client, place: ServersFile, name: str, project: Path) -> Ite
             server = server_of(entry)
             starts = f", and starts `{server.command}`" if server else ""
             condition = ""
+            # It comes later, but this one does not count before it is approved.
             if not is_above:
                 condition = "until you approve this one, "
             elif waits(client, other, name, project):

@@ -102,6 +102,7 @@ def file_to_change(client: Client, scope: str, project: Path) -> Path:
             return path
     named = [path for path in paths if path.name == client.new] or paths
     expected = [path for path in named if scope == USER and _is_expected(path)]
+    # Of several with the name of a new file, the client makes the last one.
     return expected[0] if expected else named[-1 if client.new else 0]
 
 
@@ -148,6 +149,7 @@ def is_in_wsl() -> bool:
 
 def _is_expected(path: Path) -> bool:
     """Tell whether a client has made the folder of a file, which is the client's own."""
+    # The home folder is there for everybody, and says nothing of a client.
     return path.parent != home() and os.path.isdir(path.parent)
 
 
@@ -160,6 +162,7 @@ def _expand(templates: tuple[str, ...], client: Client) -> list[Path]:
         if name and not os.path.isabs(os.path.expanduser(value)):
             continue  # of another system, or a variable that is not set
         path = _moved(template, client).format(**{**places, name: value})
+        # A file that a variable names takes the place of all others.
         if name.isupper() and not client.is_merged:
             return [Path(path)]
         folder, file = os.path.split(os.path.expanduser(path))

@@ -53,9 +53,11 @@ def save_to(folder: Path, version: str, place: str) -> tuple[bytes, dict[str, st
     """
     save(place, NAME, folder / NAME, MOST_BYTES)
     data = (folder / NAME).read_bytes()
+    # Nothing is trusted yet: this is for a message that says more than a missing file.
     _must_be_signed(data, version)
     save(place, SIGNATURE, folder / SIGNATURE, MOST_BYTES)
     statement = verify(data, (folder / SIGNATURE).read_text("utf-8", "replace"), KEYS)
+    # These words are signed, too: the list of another version cannot take this one's place.
     for name, expected in (("file", NAME), ("version", version), ("platform", "any")):
         if statement.get(name) != expected:
             raise _refused(f"its signature is for {name} `{statement.get(name)}`", version)
@@ -95,6 +97,7 @@ def _of(
     """Return a program's wheel for a platform. Raises CommandError if there is none."""
     start = f"{program.distribution.replace('-', '_')}-{version}-"
     for wheel in wheels.get(platform.key, []):
+        # The name becomes that of a file: a path in it would lead elsewhere.
         if wheel.name.startswith(start) and _is_sane(wheel):
             return wheel
     others = ", ".join(sorted(wheels)) or "no platform"
@@ -126,6 +129,7 @@ def _must_not_be_older(timestamp: str, version: str, store: Path) -> None:
     if int(timestamp) < newest:
         raise _refused("it is older than one that was fetched before", version)
     if int(timestamp) > newest:
+        # Replaced as a whole: a second fetch reads the former file or this one.
         new = path.with_name(f".{SEEN}-{os.getpid()}")
         new.write_text(json.dumps(newest_times | {version: int(timestamp)}), "utf-8")
         new.replace(path)

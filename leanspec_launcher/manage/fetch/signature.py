@@ -42,6 +42,7 @@ def verify(data: bytes, signature: str, keys: tuple[str, ...]) -> dict[str, str]
     key = Ed25519PublicKey.from_public_bytes(trusted[read.key_id])
     try:
         key.verify(read.of_the_file, hashlib.blake2b(data).digest())
+        # The comment is signed together with the first signature: it belongs to no other file.
         key.verify(read.of_the_comment, read.of_the_file + read.comment.encode())
     except InvalidSignature:
         raise _refused("its signature does not match its content") from None
