@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ._search import OURS, stamp_directory, store_directory
+
+IS_WINDOWS = sys.platform == "win32"
+# The variables that name the folders of a user: the home, and those for data and caches.
+HOME = "USERPROFILE" if IS_WINDOWS else "HOME"
+DATA = "LOCALAPPDATA" if IS_WINDOWS else "HOME"
+CACHE = "LOCALAPPDATA" if IS_WINDOWS else "XDG_CACHE_HOME"
 
 
 def store() -> str:

@@ -247,7 +247,7 @@ def _system() -> Iterator[ReportLine]:
 def _cache(folder: str) -> ReportLine:
     if not folder:
         text = "no folder for verified files: each start hashes its binary"
-        hint = "set `HOME` or `XDG_CACHE_HOME` to an absolute path"
+        hint = f"set `{folders.DATA}` to an absolute path"
         return warning("cache", text, hint)
     if os.path.lexists(folder) and not is_trusted(folder):
         text = (
@@ -261,7 +261,7 @@ def _cache(folder: str) -> ReportLine:
         above = os.path.dirname(above)
     if not os.access(above, os.W_OK):
         text = f"`{folder}` cannot be written: each start hashes its binary"
-        hint = "set `XDG_CACHE_HOME` to the absolute path of a folder that this user may write to"
+        hint = f"set `{folders.CACHE}` to the absolute path of a folder that this user may write to"
         return warning("cache", text, hint)
     return ok("cache", folder)
 

@@ -30,7 +30,8 @@ def pip_install(
 
     `env` is set in addition to a clean environment.
     """
-    options = ["--disable-pip-version-check", "--python", str(programs / "python")]
+    python = Environment(programs.parent).python
+    options = ["--disable-pip-version-check", "--python", str(python)]
     command = [sys.executable, "-m", "pip", *options, "install", *arguments]
     run = capture(command, env=clean_environment(**(env or {})))
     must_succeed(run, "`pip install`")
@@ -47,7 +48,7 @@ def uv_install(
     if not environment.exists():
         creation = [uv, "venv", "--python", sys.executable, str(environment)]
         must_succeed(capture(creation, env=variables), "`uv venv`")
-    programs = Environment(environment).programs
-    command = [uv, "pip", "install", "--python", str(programs / "python"), *arguments]
+    target = Environment(environment)
+    command = [uv, "pip", "install", "--python", str(target.python), *arguments]
     must_succeed(capture(command, env=variables), "`uv pip install`")
-    return programs
+    return target.programs

@@ -316,7 +316,7 @@ def test_windows_refuses_a_changed_program(windows: Windows) -> None:
     finally:
         (folder / "leanspec-http.exe").write_bytes(whole)
     assert b"its SHA-256 is not the expected one" in done.stderr
-    assert b" install --force-reinstall --no-deps leanspec-http-bin==" in done.stderr
+    assert b"\\leanspec-launcher.exe repair http" in done.stderr
 
 
 def test_doctor_knows_its_installation(windows: Windows) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from leanspec_launcher._search import PROJECT_MARKS
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.folders import HOME
 from leanspec_launcher.web.project import has_specs
 
 from .table import Client
@@ -125,9 +126,9 @@ def home() -> Path:
         folder = Path.home()
     except RuntimeError:
         folder = Path()
-    if not folder.is_absolute() or os.environ.get("HOME") == "":
+    if not folder.is_absolute() or os.environ.get(HOME) == "":
         raise CommandError(
-            "this user has no home folder", hint="set `HOME` to the path of a folder"
+            "this user has no home folder", hint=f"set `{HOME}` to the path of a folder"
         )
     return folder
 

@@ -104,7 +104,8 @@ def existing_store() -> Path:
     folder = folders.store()
     if not folder:
         raise CommandError(
-            "no folder for downloads is known", hint="set `HOME` to your own folder"
+            "no folder for downloads is known",
+            hint=f"set `{folders.DATA}` to your own folder",
         )
     if os.path.lexists(folder) and not is_trusted(folder):
         raise _shared(Path(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from leanspec_launcher._say import printable
 from leanspec_launcher.commands import CommandError, echo, echo_text, report, styled
+from leanspec_launcher.manage.rows import BAD, OTHER, print_row
 from tests.support.site import Site, script
 
 # Clears the line, forges another one, colours it, and turns it around.
@@ -49,6 +51,24 @@ def test_echo_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.out.count("\n") == 3
     assert captured.err.count("\n") == 3
     assert not any(map(is_hostile, captured.out + captured.err))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "signs"), [("utf-8", "✗·"), ("cp1252", "x."), ("ascii", "x.")]
+)
+def test_a_report_has_signs_that_its_stream_can_write(
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+    signs: str,
+) -> None:
+    # What Windows gives a pipe or a file, and a locale in ASCII.
+    with open(1, "w", encoding=encoding, closefd=False) as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        for mark in (BAD, OTHER):
+            print_row(mark, "text")
+    bad, other = capfdbinary.readouterr().out.decode(encoding).splitlines()
+    assert (bad, other) == (f"  {signs[0]} text", f"  {signs[1]} text")
 
 
 COMMANDS = [
