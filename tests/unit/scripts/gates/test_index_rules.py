@@ -37,168 +37,146 @@ def index_failures(dist: Path) -> list[str]:
 META = f"{INFO}/METADATA"
 
 
-def metadata(old: str, new: str) -> Attack:
+Case = tuple[Attack, str]
+
+
+def metadata(old: str, new: str, words: str) -> Case:
     """Return an attack on the metadata of the CLI's wheel: as if the tree itself were wrong."""
-    return lambda dist: change_entry(dist / CLI, META, old.encode(), new.encode())
+    return (
+        lambda dist: change_entry(dist / CLI, META, old.encode(), new.encode()),
+        words,
+    )
+
+
+def field(text: str, words: str) -> Case:
+    """Return an attack that adds a field to the metadata."""
+    before = "License-Expression: MIT"
+    return metadata(before, f"{text}\n{before}", words)
+
+
+def entry(name: str, data: bytes | None, words: str) -> Case:
+    """Return an attack that replaces, adds or removes an entry of the CLI's wheel."""
+    return lambda dist: rewrite(dist / CLI, {name: data}), words
+
+
+def description(text: bytes, words: str) -> Case:
+    """Return an attack that adds text to the description."""
+    return (
+        lambda dist: rewrite(dist / CLI, {META: content(dist / CLI, META) + text}),
+        words,
+    )
+
+
+def file_name(old: str, new: str, words: str) -> Case:
+    return lambda dist: rename(dist / CLI, old, new), words
 
 
 # What the index refuses though the tree builds it: a field in the metadata, then the archives.
-REFUSED: dict[str, tuple[Attack, str]] = {
-    "an unknown classifier": (
-        metadata(
-            "License-Expression: MIT",
-            "Classifier: Environment :: Consoles\nLicense-Expression: MIT",
-        ),
+COMMANDS = f"{INFO}/entry_points.txt"
+REFUSED: dict[str, Case] = {
+    "an unknown classifier": field(
+        "Classifier: Environment :: Consoles",
         "one of the index's classifiers, found Environment :: Consoles",
     ),
-    "a deprecated classifier": (
-        metadata(
-            "License-Expression: MIT",
-            "Classifier: Natural Language :: Ukranian\nLicense-Expression: MIT",
-        ),
+    "a deprecated classifier": field(
+        "Classifier: Natural Language :: Ukranian",
         "the one that replaces it: Natural Language :: Ukrainian",
     ),
-    "a licence beside a licence expression": (
-        metadata("License-Expression: MIT", "License: MIT\nLicense-Expression: MIT"),
-        "none in addition to License-Expression",
+    "a licence beside a licence expression": field(
+        "License: MIT", "none in addition to License-Expression"
     ),
-    "a licence that is none": (
-        metadata("License-Expression: MIT", "License-Expression: MTI"),
-        "MTI",
+    "a licence that is none": metadata("Expression: MIT", "Expression: MTI", "MTI"),
+    "a summary that is too long": metadata(
+        "Summary: ", "Summary: " + "x" * 600, "at most 512 characters"
     ),
-    "a summary that is too long": (
-        metadata("Summary: ", "Summary: " + "x" * 600),
-        "at most 512 characters",
+    "a summary of two lines": metadata(
+        "Summary: ", "Summary: one\n        two ", "must be a single line"
     ),
-    "a summary of two lines": (
-        metadata("Summary: ", "Summary: one\n        two "),
-        "must be a single line",
+    "an address that is none": field(
+        "Author-email: someone", "an address, found 'someone'"
     ),
-    "an address that is none": (
-        metadata(
-            "License-Expression: MIT", "Author-email: someone\nLicense-Expression: MIT"
-        ),
-        "an address, found 'someone'",
+    "a URL that is none": metadata("Homepage, https://", "Homepage, ", "an http(s) URL"),
+    "a URL of another kind": metadata(
+        "Homepage, https://", "Homepage, ftp://", "an http(s) URL"
     ),
-    "a URL that is none": (
-        metadata("Project-URL: Homepage, https://", "Project-URL: Homepage, "),
-        "an http(s) URL",
+    "a label that is too long": metadata(
+        "URL: Homepage,", f"URL: {'x' * 33},", "at most 32 characters"
     ),
-    "a URL of another kind": (
-        metadata("Homepage, https://", "Homepage, ftp://"),
-        "an http(s) URL",
-    ),
-    "a label that is too long": (
-        metadata("URL: Homepage,", f"URL: {'x' * 33},"),
-        "at most 32 characters",
-    ),
-    "a licence file that is not there": (
-        metadata("License-File: LICENSE", "License-File: LICENCE"),
+    "a licence file that is not there": metadata(
+        "License-File: LICENSE",
+        "License-File: LICENCE",
         f"`{INFO}/licenses/LICENCE`, found missing",
     ),
-    "a local version": (
-        metadata(f"Version: {RELEASED}", f"Version: {RELEASED}+local"),
-        "no local version",
+    "a local version": metadata(
+        f"Version: {RELEASED}", f"Version: {RELEASED}+local", "no local version"
     ),
-    "another version than the file's": (
-        metadata(f"Version: {RELEASED}", "Version: 9.9.9"),
-        "as in the file name",
+    "another version than the file's": metadata(
+        f"Version: {RELEASED}", "Version: 9.9.9", "as in the file name"
     ),
-    "another name than the file's": (
-        metadata("Name: leanspec-cli-bin", "Name: leanspec-mcp-bin"),
-        "as in the file",
+    "another name than the file's": metadata(
+        "Name: leanspec-cli-bin", "Name: leanspec-mcp-bin", "as in the file"
     ),
-    "a name that is none": (
-        metadata("Name: leanspec-cli-bin", "Name: -leanspec-"),
-        "-leanspec-",
+    "a name that is none": metadata(
+        "Name: leanspec-cli-bin", "Name: -leanspec-", "-leanspec-"
     ),
-    "a version that is none": (
-        metadata(f"Version: {RELEASED}", "Version: latest"),
-        "latest",
+    "a version that is none": metadata(f"Version: {RELEASED}", "Version: latest", "latest"),
+    "a metadata version to come": metadata(
+        "Metadata-Version: 2.", "Metadata-Version: 9.", "metadata"
     ),
-    "a metadata version to come": (
-        metadata("Metadata-Version: 2.", "Metadata-Version: 9."),
-        "metadata",
+    "a direct reference": field(
+        "Requires-Dist: x @ https://example.org/x.whl", "no direct reference"
     ),
-    "a direct reference": (
-        metadata(
-            "License-Expression: MIT",
-            "Requires-Dist: x @ https://example.org/x.whl\nLicense-Expression: MIT",
-        ),
-        "no direct reference",
+    "a requirement that is none": field("Requires-Dist: x ==", "requires-dist"),
+    "a Python that is none": metadata(
+        "Requires-Python: ", "Requires-Python: python", "requires-python"
     ),
-    "a requirement that is none": (
-        metadata("License-Expression: MIT", "Requires-Dist: x ==\nLicense-Expression: MIT"),
-        "requires-dist",
-    ),
-    "a Python that is none": (
-        metadata("Requires-Python: ", "Requires-Python: python"),
-        "requires-python",
-    ),
-    "a field twice": (metadata("Summary: ", "Summary: a\nSummary: "), "summary"),
-    "a field that nobody knows": (metadata("Summary: ", "Summry: a\nSummary: "), "summry"),
-    "a description of an unknown kind": (
-        metadata("text/markdown", "text/html"),
-        "text/html",
-    ),
+    "a field twice": field("Summary: a", "summary"),
+    "a field that nobody knows": field("Summry: a", "summry"),
+    "a description of an unknown kind": metadata("text/markdown", "text/html", "text/html"),
     "no description": (
         lambda dist: rewrite(
             dist / CLI, {META: content(dist / CLI, META).split(b"\n\n", 1)[0] + b"\n\n"}
         ),
         "a long description, found none",
     ),
-    "a link that leads nowhere": (
-        lambda dist: rewrite(
-            dist / CLI, {META: content(dist / CLI, META) + b"\n[docs](docs/x.md)\n"}
-        ),
+    "a link that leads nowhere": description(
+        b"\n[docs](docs/x.md)\n",
         "links that work on the index's page, found docs/x.md",
     ),
-    "an image that leads nowhere": (
-        lambda dist: rewrite(
-            dist / CLI, {META: content(dist / CLI, META) + b'\n<img src="docs/x.svg">\n'}
-        ),
-        "found docs/x.svg",
+    "an image that leads nowhere": description(
+        b'\n<img src="docs/x.svg">\n', "found docs/x.svg"
     ),
     "metadata that is not UTF-8": (
-        lambda dist: rewrite(
-            dist / CLI,
-            {META: content(dist / CLI, META).replace(b"Summary: ", b"Summary: \xff")},
-        ),
+        lambda dist: change_entry(dist / CLI, META, b"Summary: ", b"Summary: \xff"),
         "metadata",
     ),
-    "no metadata": (lambda dist: rewrite(dist / CLI, {META: None}), "METADATA"),
-    "entry points that cannot be parsed": (
-        lambda dist: rewrite(dist / CLI, {f"{INFO}/entry_points.txt": b"pip=evil:main\n"}),
-        "a file that can be parsed",
+    "no metadata": entry(META, None, "METADATA"),
+    "entry points that cannot be parsed": entry(
+        COMMANDS, b"pip=evil:main\n", "a file that can be parsed"
     ),
-    "an entry point that is none": (
-        lambda dist: rewrite(
-            dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=e v i l\n"}
-        ),
+    "an entry point that is none": entry(
+        COMMANDS,
+        b"[console_scripts]\npip=e v i l\n",
         "module:attribute, found pip = e v i l",
     ),
-    "a name that cannot be printed": (
-        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/a\x07b": b""}),
-        "printable characters",
+    "a name that cannot be printed": entry(
+        "leanspec_cli_bin/a\x07b", b"", "printable characters"
     ),
-    "a file that unpacks to a thousand times its size": (
-        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/zeros": bytes(65 << 20)}),
-        "a compression ratio of at most 50",
+    "a file that unpacks to a thousand times its size": entry(
+        "leanspec_cli_bin/zeros", bytes(65 << 20), "a compression ratio of at most 50"
     ),
-    "a build number": (
-        lambda dist: rename(dist / CLI, "-py3-", "-1-py3-"),
-        "no build number",
+    "a build number": file_name("-py3-", "-1-py3-", "no build number"),
+    "a name that is not normalized": file_name(
+        "leanspec_cli_bin", "LeanSpec_cli_bin", "file name"
     ),
-    "a name that is not normalized": (
-        lambda dist: rename(dist / CLI, "leanspec_cli_bin", "LeanSpec_cli_bin"),
-        "file name",
-    ),
-    "a platform of one machine": (
-        lambda dist: rename(dist / CLI, "manylinux_2_34_x86_64", "linux_x86_64"),
+    "a platform of one machine": file_name(
+        "manylinux_2_34_x86_64",
+        "linux_x86_64",
         "one that the index takes, found linux_x86_64",
     ),
-    "a platform to come": (
-        lambda dist: rename(dist / CLI, "manylinux_2_34_x86_64", "macosx_99_0_arm64"),
+    "a platform to come": file_name(
+        "manylinux_2_34_x86_64",
+        "macosx_99_0_arm64",
         "one that the index takes, found macosx_99_0_arm64",
     ),
 }

@@ -33,7 +33,7 @@ from tests.support.release_files import (
 )
 from tests.support.rules import must_hold
 from tests.support.versions import RELEASED
-from tests.support.wheel_files import content, rewrite
+from tests.support.wheel_files import rewrite
 
 
 def same_bytes_failures(dist: Path) -> list[str]:
@@ -43,62 +43,61 @@ def same_bytes_failures(dist: Path) -> list[str]:
 COMMAND = b"leanspec-mcp=leanspec_launcher:mcp\n"
 
 
+Case = tuple[Attack, str]
+
+
+def with_entry(wheel: str, name: str, data: bytes | None, verdict: str = "differs") -> Case:
+    return lambda dist: rewrite(dist / wheel, {name: data}), f"`{name}` {verdict}"
+
+
+def with_change(wheel: str, name: str, old: bytes, new: bytes) -> Case:
+    return lambda dist: change_entry(dist / wheel, name, old, new), f"`{name}` differs"
+
+
+def with_mode(mode: int) -> Case:
+    return (
+        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: mode}),
+        f"`{PROGRAM}` differs",
+    )
+
+
+def truncated(name: str, end: int) -> Case:
+    return (
+        lambda dist: rewrite_bytes(dist / name, lambda data: data[:end]),
+        "not a complete archive",
+    )
+
+
+def flip_bit(data: bytes) -> bytes:
+    return data[:200] + bytes([data[200] ^ 1]) + data[201:]
+
+
+SBOM = f"{INFO}/sboms/leanspec-build.cdx.json"
+METADATA = f"{MAIN_INFO}/METADATA"
+COMMANDS = f"{MAIN_INFO}/entry_points.txt"
+PINS = "leanspec_launcher/_pins.py"
 # What a rebuild finds: files that this tree does not build. Each with a RECORD that is true of it,
 # where it has one.
-NOT_BUILT: dict[str, tuple[Attack, str]] = {
-    "code in a platform wheel": (
-        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/__init__.py": b"import os\n"}),
-        "`leanspec_cli_bin/__init__.py` differs",
+NOT_BUILT: dict[str, Case] = {
+    "code in a platform wheel": with_entry(
+        CLI, "leanspec_cli_bin/__init__.py", b"import os\n"
     ),
-    "a program beside the program": (
-        lambda dist: rewrite(dist / CLI, {"leanspec_cli_bin/bin/other": b"\x7fELF"}),
-        "`leanspec_cli_bin/bin/other` is not built",
+    "a program beside the program": with_entry(
+        CLI, "leanspec_cli_bin/bin/other", b"\x7fELF", "is not built"
     ),
-    "another program": (
-        lambda dist: rewrite(dist / CLI, {PROGRAM: b"\x7fELF"}),
-        f"`{PROGRAM}` differs",
+    "another program": with_entry(CLI, PROGRAM, b"\x7fELF"),
+    "a program without its run bit": with_mode(0o100644),
+    "a program for all to write": with_mode(0o100777),
+    "a program that becomes root": with_mode(0o104755),
+    "another record of the binary": with_change(CLI, RECORD, b"{", b"{ "),
+    "no bill of materials": with_entry(CLI, SBOM, None, "is missing"),
+    "another bill of materials": with_entry(CLI, SBOM, b"{}"),
+    "another licence text": with_entry(CLI, f"{INFO}/licenses/LICENSE", b"All reserved.\n"),
+    "tags that promise more": with_change(
+        CLI, f"{INFO}/WHEEL", b"manylinux_2_34", b"manylinux_2_17"
     ),
-    "a program without its run bit": (
-        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100644}),
-        f"`{PROGRAM}` differs",
-    ),
-    "a program for all to write": (
-        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o100777}),
-        f"`{PROGRAM}` differs",
-    ),
-    "a program that becomes root": (
-        lambda dist: rewrite(dist / CLI, {}, modes={PROGRAM: 0o104755}),
-        f"`{PROGRAM}` differs",
-    ),
-    "another record of the binary": (
-        lambda dist: rewrite(dist / CLI, {RECORD: content(dist / CLI, RECORD) + b"\n"}),
-        f"`{RECORD}` differs",
-    ),
-    "no bill of materials": (
-        lambda dist: rewrite(dist / CLI, {f"{INFO}/sboms/leanspec-build.cdx.json": None}),
-        "leanspec-build.cdx.json` is missing",
-    ),
-    "another bill of materials": (
-        lambda dist: rewrite(dist / CLI, {f"{INFO}/sboms/leanspec-build.cdx.json": b"{}"}),
-        "leanspec-build.cdx.json` differs",
-    ),
-    "another licence text": (
-        lambda dist: rewrite(
-            dist / CLI, {f"{INFO}/licenses/LICENSE": b"All rights reserved.\n"}
-        ),
-        "LICENSE` differs",
-    ),
-    "tags that promise more": (
-        lambda dist: change_entry(
-            dist / CLI, f"{INFO}/WHEEL", b"manylinux_2_34", b"manylinux_2_17"
-        ),
-        "WHEEL` differs",
-    ),
-    "a wheel that is not pure": (
-        lambda dist: change_entry(
-            dist / MAIN, f"{MAIN_INFO}/WHEEL", b"Purelib: true", b"Purelib: false"
-        ),
-        "WHEEL` differs",
+    "a wheel that is not pure": with_change(
+        MAIN, f"{MAIN_INFO}/WHEEL", b"Purelib: true", b"Purelib: false"
     ),
     "a RECORD that lies": (
         lambda dist: replace_in_record(
@@ -106,79 +105,38 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         ),
         "RECORD` differs",
     ),
-    "a requirement of a stranger": (
-        lambda dist: change_entry(
-            dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"\nRequires-Dist: evil"
-        ),
-        "METADATA` differs",
+    "a requirement of a stranger": with_change(
+        MAIN, METADATA, PINNED, PINNED + b"\nRequires-Dist: evil"
     ),
-    "a marker": (
-        lambda dist: change_entry(
-            dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED + b"; os_name == 'nt'"
-        ),
-        "METADATA` differs",
+    "a marker": with_change(MAIN, METADATA, PINNED, PINNED + b"; os_name == 'nt'"),
+    "a looser pin": with_change(MAIN, METADATA, PINNED, PINNED.replace(b"==", b">=")),
+    "a Python that is too new": with_change(MAIN, METADATA, b": >=3.9", b": >=3.99"),
+    "a command less": with_change(MAIN, COMMANDS, COMMAND, b""),
+    "a command more": with_entry(
+        CLI,
+        f"{INFO}/entry_points.txt",
+        b"[console_scripts]\npip=evil:main\n",
+        "is not built",
     ),
-    "a looser pin": (
-        lambda dist: change_entry(
-            dist / MAIN, f"{MAIN_INFO}/METADATA", PINNED, PINNED.replace(b"==", b">=")
-        ),
-        "METADATA` differs",
+    "a launcher of before the last commit": with_change(
+        MAIN, "leanspec_launcher/_search.py", b"lstat", b"stat"
     ),
-    "a Python that is too new": (
-        lambda dist: change_entry(
-            dist / MAIN, f"{MAIN_INFO}/METADATA", b"Python: >=3.9", b"Python: >=3.99"
-        ),
-        "METADATA` differs",
+    "other checksums in the launcher": with_change(
+        MAIN, PINS, b'"linux-x64": "', b'"linux-x64": "0'
     ),
-    "a command less": (
-        lambda dist: change_entry(
-            dist / MAIN, f"{MAIN_INFO}/entry_points.txt", COMMAND, b""
-        ),
-        "entry_points.txt` differs",
+    "a program in the launcher": with_entry(
+        MAIN, "leanspec_launcher/leanspec", b"\x7fELF", "is not built"
     ),
-    "a command more": (
-        lambda dist: rewrite(
-            dist / CLI, {f"{INFO}/entry_points.txt": b"[console_scripts]\npip=evil:main\n"}
-        ),
-        "entry_points.txt` is not built",
-    ),
-    "a launcher of before the last commit": (
-        lambda dist: change_entry(
-            dist / MAIN, "leanspec_launcher/_search.py", b"lstat", b"stat"
-        ),
-        "`leanspec_launcher/_search.py` differs",
-    ),
-    "other checksums in the launcher": (
-        lambda dist: change_entry(
-            dist / MAIN,
-            "leanspec_launcher/_pins.py",
-            b'"linux-x64": "',
-            b'"linux-x64": "0',
-        ),
-        "`leanspec_launcher/_pins.py` differs",
-    ),
-    "a program in the launcher": (
-        lambda dist: rewrite(dist / MAIN, {"leanspec_launcher/leanspec": b"\x7fELF"}),
-        "`leanspec_launcher/leanspec` is not built",
-    ),
-    "a startup file": (
-        lambda dist: rewrite(dist / MAIN, {"lean_spec.pth": b"import os\n"}),
-        "`lean_spec.pth` is not built",
-    ),
-    "a stub that speaks of other builds": (
-        lambda dist: change_entry(
-            dist / STUB, "leanspec_cli_bin/stub.json", b"linux-x64", b"darwin-x64"
-        ),
-        "stub.json` differs",
+    "a startup file": with_entry(MAIN, "lean_spec.pth", b"import os\n", "is not built"),
+    "a stub that speaks of other builds": with_change(
+        STUB, "leanspec_cli_bin/stub.json", b"linux-x64", b"darwin-x64"
     ),
     "other times": (
         lambda dist: resave(dist / CLI, lambda _: None),
         "an archive of other bytes",
     ),
     "one byte in a compressed entry": (
-        lambda dist: rewrite_bytes(
-            dist / CLI, lambda data: data[:200] + bytes([data[200] ^ 1]) + data[201:]
-        ),
+        lambda dist: rewrite_bytes(dist / CLI, flip_bit),
         "the same entries, in an archive of other bytes",
     ),
     "a file more in the sdist": (
@@ -193,28 +151,18 @@ NOT_BUILT: dict[str, tuple[Attack, str]] = {
         lambda dist: (dist / MCP).unlink(),
         "as this tree builds it, found missing",
     ),
-    "a truncated wheel": (
-        lambda dist: rewrite_bytes(dist / CLI, lambda data: data[:-100]),
-        "not a complete archive",
-    ),
-    "an empty wheel": (
-        lambda dist: rewrite_bytes(dist / CLI, lambda _: b""),
-        "not a complete archive",
-    ),
-    "a truncated sdist": (
-        lambda dist: rewrite_bytes(dist / SDIST, lambda data: data[:-100]),
-        "not a complete archive",
-    ),
+    "a truncated wheel": truncated(CLI, -100),
+    "an empty wheel": truncated(CLI, 0),
+    "a truncated sdist": truncated(SDIST, -100),
 }
 
 
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize("attack", NOT_BUILT)
+@pytest.mark.parametrize(("attack", "words"), NOT_BUILT.values(), ids=NOT_BUILT)
 def test_same_bytes_refuses_a_file_that_the_tree_does_not_build(
-    attack: str, dist: Path
+    attack: Attack, words: str, dist: Path
 ) -> None:
-    break_it, words = NOT_BUILT[attack]
-    break_it(dist)
+    attack(dist)
     errors = same_bytes_failures(dist)
     assert any(words in line for line in errors), errors
 
