@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -17,10 +19,11 @@ from scripts.collect import cargo
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.preconditions import needs
+from tests.support.releases import Scripts
 from tests.support.tree_copy import git
 from tests.support.workspace import write_workspace
 
-Scripts = Callable[..., CompletedProcess[str]]
+Refused = Callable[..., str]
 pytestmark = needs("cargo")
 ARM = "aarch64-unknown-linux-gnu"
 
@@ -33,37 +36,54 @@ def workspace(tmp_path: Path, version: str) -> Path:
 @pytest.fixture
 def collect(scripts: Scripts, workspace: Path, tmp_path: Path) -> Scripts:
     def collect(
-        *arguments: str, code: int = 0, env: dict[str, str] | None = None
+        *arguments: str,
+        root: Path = workspace,
+        code: int = 0,
+        env: dict[str, str] | None = None,
     ) -> CompletedProcess[str]:
-        command = ["collect", "cargo", workspace, "--into", tmp_path / "into", *arguments]
+        command = ["collect", "cargo", root, "--into", tmp_path / "into", *arguments]
         return scripts(*command, code=code, env=env)
 
     return collect
 
 
-def refused(result: CompletedProcess[str], into: Path) -> str:
-    """Return the message of a failed run that left nothing behind."""
-    assert result.stderr.count("error: ") >= 1
-    assert [path for path in into.rglob("*") if path.is_file()] == []
-    return result.stderr
+@pytest.fixture
+def refused(collect: Scripts, tmp_path: Path) -> Refused:
+    """Return how the message of a run is read that fails and leaves nothing behind."""
+
+    def refused(*arguments: str, **options: Any) -> str:  # noqa: ANN401 - as for `collect`
+        errors = collect(*arguments, code=1, **options).stderr
+        assert "error: " in errors
+        assert not [path for path in tmp_path.glob("into/**/*") if path.is_file()]
+        return errors
+
+    return refused
+
+
+def output(*command: str | Path, **options: Any) -> str:  # noqa: ANN401 - of `subprocess`
+    process: CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, check=True, **options
+    )
+    return process.stdout
+
+
+def commit_all(workspace: Path) -> str:
+    """Commit the workspace to a repository of its own."""
+    git(workspace, "init", "--quiet")
+    git(workspace, "add", "--all")
+    git(workspace, "commit", "--quiet", "--message", "LeanSpec")
+    return output("git", "rev-parse", "HEAD", cwd=workspace).strip()
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "binary.json").read_text("utf-8"))
+    return record
 
 
 def test_collect_cargo_builds_and_records_each_program(
     collect: Scripts, workspace: Path, tmp_path: Path, version: str
 ) -> None:
-    for command in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=x", "-c", "user.email=x", "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *command], cwd=workspace, check=True)
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=workspace,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    head = commit_all(workspace)
     result = collect("--build")
     assert "Compiling leanspec-cli" in result.stderr, "cargo's own output is shown"
     host = current()
@@ -71,25 +91,18 @@ def test_collect_cargo_builds_and_records_each_program(
     folder = tmp_path
     for program in ("cli", "mcp", "http"):
         folder = tmp_path / "into" / program / "binaries" / host.key
-        record = json.loads((folder / "binary.json").read_text("utf-8"))
         binary = next(path for path in folder.iterdir() if path.name != "binary.json")
-        printed = subprocess.run(
-            [binary, "a"], capture_output=True, text=True, check=True
-        ).stdout
-        assert printed == f'{binary.name} {version} ["a"]\n'
-        assert record["commit"] == head.stdout.strip()
-        assert record["source"]["kind"] == "cargo"
-        assert record["source"]["target"] is None
-        assert record["source"]["integrity"].startswith("sha256-")
-        assert record["source"]["built"] is True
-    (workspace / "leanspec-cli/src/main.rs").write_text(
-        'fn main() { println!("changed"); }\n'
-    )
+        assert output(binary, "a") == f'{binary.name} {version} ["a"]\n'
+        record = read_record(folder)
+        source = record["source"]
+        assert record["commit"] == head
+        assert (source["kind"], source["target"]) == ("cargo", None)
+        assert source["integrity"].startswith("sha256-")
+        assert source["built"] is True
+    main = workspace / "leanspec-cli/src/main.rs"
+    main.write_text('fn main() { println!("changed"); }\n')
     collect("--build")
-    assert (
-        json.loads((folder / "binary.json").read_text("utf-8"))["commit"]
-        == f"{head.stdout.strip()}-dirty"
-    )
+    assert read_record(folder)["commit"] == f"{head}-dirty"
 
 
 def dirty(workspace: Path, target: str = "target") -> bool:
@@ -122,9 +135,7 @@ def hidden_edit(workspace: Path) -> None:
 def test_commit_is_dirty_with_files_that_git_does_not_show(
     workspace: Path, change: Callable[[Path], object]
 ) -> None:
-    git(workspace, "init", "--quiet")
-    git(workspace, "add", "--all")
-    git(workspace, "commit", "--quiet", "--message", "LeanSpec")
+    commit_all(workspace)
     for name in ("target/release/leanspec", "target/release/build/out/generated.rs"):
         (workspace / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace / name).write_text("")
@@ -151,19 +162,13 @@ def test_build_takes_the_binaries_that_cargo_names(
 ) -> None:
     """An older program lies where cargo put it before its configuration changed."""
     collect("--build", "--program", "cli")
-    host = subprocess.run(
-        ["rustc", "-vV"], capture_output=True, text=True, check=True
-    ).stdout
-    triple = next(
-        line.split(": ")[1] for line in host.splitlines() if line.startswith("host: ")
-    )
+    (triple,) = re.findall(r"(?m)^host: (.*)", output("rustc", "-vV"))
     configured(workspace, text.replace("HOST", triple))
     main = workspace / "leanspec-cli/src/main.rs"
     main.write_text(main.read_text().replace("{:?}", "new {:?}"))
     collect("--build", "--program", "cli")
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
-    printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-    assert printed == f"leanspec {version} new []\n"
+    assert output(program) == f"leanspec {version} new []\n"
 
 
 def test_a_variable_that_moves_the_output_is_followed(
@@ -172,177 +177,150 @@ def test_a_variable_that_moves_the_output_is_followed(
     env = clean_environment(CARGO_TARGET_DIR=str(tmp_path / "moved"))
     collect("--build", "--program", "cli", env=env)
     (program,) = (tmp_path / "into/cli/binaries").glob("*/leanspec")
-    assert (
-        version
-        in subprocess.run([program], capture_output=True, text=True, check=True).stdout
-    )
+    assert version in output(program)
 
 
 def test_a_binary_of_another_version_or_crate_is_refused(
-    collect: Scripts, workspace: Path, tmp_path: Path
+    collect: Scripts, refused: Refused, workspace: Path, tmp_path: Path
 ) -> None:
     collect("--build", "--program", "cli")
     main = workspace / "leanspec-cli/src/main.rs"
     for message in ("leanspec 0.0.9", "other crate"):
         main.write_text(f'fn main() {{ println!("{message}"); }}\n')
-        subprocess.run(
-            ["cargo", "build", "--release", "--quiet"], cwd=workspace, check=True
-        )
+        output("cargo", "build", "--release", "--quiet", cwd=workspace)
         shutil.rmtree(tmp_path / "into")
-        words = refused(collect("--program", "cli", code=1), tmp_path / "into")
-        assert f"says that it is version `{message.split()[1]}`" in words
-        assert "hint: rebuild it: add `--build`" in words
+        errors = refused("--program", "cli")
+        assert f"says that it is version `{message.split()[1]}`" in errors
+        assert "hint: rebuild it: add `--build`" in errors
+
+
+def put_program(workspace: Path, name: str, data: bytes) -> None:
+    """Put a file where cargo writes a program."""
+    path = workspace / "target" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def put_programs(workspace: Path, *folders: str) -> None:
+    """Put each program for arm64 into the folders."""
+    for folder in folders:
+        for name in ("leanspec", "leanspec-mcp", "leanspec-http"):
+            data = headers.elf("aarch64", needed=[name])
+            put_program(workspace, f"{folder}/{name}", data)
 
 
 @pytest.mark.parametrize(
     "text", ["nonsense", "package = 3", "[[package]]\nversion = 1\n", "package = [1]"]
 )
-def test_a_damaged_lock_is_named(
-    collect: Scripts, workspace: Path, tmp_path: Path, text: str
-) -> None:
-    path = workspace / "target/release/leanspec"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(headers.elf())
+def test_a_damaged_lock_is_named(refused: Refused, workspace: Path, text: str) -> None:
+    put_program(workspace, "release/leanspec", headers.elf())
     (workspace / "Cargo.lock").write_text(text)
-    words = refused(collect("--program", "cli", code=1), tmp_path / "into")
-    assert "Cargo.lock` is not a lock file of cargo" in words
+    assert "Cargo.lock` is not a lock file of cargo" in refused("--program", "cli")
 
 
 @pytest.mark.parametrize("other", [ARM, f"{ARM}.2.28", "aarch64-unknown-linux-musl"])
-def test_two_targets_for_one_platform_are_refused(
-    collect: Scripts, tmp_path: Path, other: str
-) -> None:
-    words = refused(collect("--target", ARM, "--target", other, code=1), tmp_path / "into")
-    assert f"the targets `{ARM}` and `{other}` are both for `linux-arm64`" in words
+def test_two_targets_for_one_platform_are_refused(refused: Refused, other: str) -> None:
+    words = f"the targets `{ARM}` and `{other}` are both for `linux-arm64`"
+    assert words in refused("--target", ARM, "--target", other)
 
 
-def test_a_missing_binary_without_build_is_named(collect: Scripts, tmp_path: Path) -> None:
-    words = refused(collect(code=1), tmp_path / "into")
-    assert "target/release/leanspec` does not exist" in words
-    assert "hint: add `--build`" in words
+def test_a_missing_binary_without_build_is_named(refused: Refused) -> None:
+    errors = refused()
+    assert "target/release/leanspec` does not exist" in errors
+    assert "hint: add `--build`" in errors
 
 
 def test_a_named_target_is_never_read_from_the_hosts_folder(
-    collect: Scripts, workspace: Path, tmp_path: Path
+    refused: Refused, workspace: Path
 ) -> None:
-    for profile in ("release", "debug"):
-        for name in ("leanspec", "leanspec-mcp", "leanspec-http"):
-            path = workspace / "target" / profile / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(headers.elf("aarch64", needed=[name]))
-    words = refused(collect("--target", ARM, code=1), tmp_path / "into")
-    assert f"target/{ARM}/release/leanspec` does not exist" in words
+    put_programs(workspace, "release", "debug")
+    words = f"target/{ARM}/release/leanspec` does not exist"
+    assert words in refused("--target", ARM)
 
 
-def test_the_hosts_folder_is_never_taken_for_another_platform(
-    collect: Scripts, workspace: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (headers.mach_o(), "not for `linux-x64`"),
+        (headers.elf("aarch64"), "not for `linux-x64`"),
+        (headers.pe(), "not for `linux-x64`"),
+        (b"#!/bin/sh\n", "is a script"),
+    ],
+    ids=["macOS", "arm64", "Windows", "script"],
+)
+def test_a_file_that_is_not_a_binary_for_this_machine_is_refused(
+    refused: Refused, workspace: Path, data: bytes, words: str
 ) -> None:
-    """A Mac's binary, or another CPU's, in the place of this machine's."""
-    path = workspace / "target/release/leanspec"
-    path.parent.mkdir(parents=True)
-    for data in (headers.mach_o(), headers.elf("aarch64"), headers.pe()):
-        path.write_bytes(data)
-        assert "not for `linux-x64`" in refused(
-            collect("--program", "cli", code=1), tmp_path / "into"
-        )
+    """The other kinds are those of `test_it_is_refused_when_collected`."""
+    put_program(workspace, "release/leanspec", data)
+    assert words in refused("--program", "cli")
+
+
+def test_a_folder_in_the_place_of_a_binary_is_refused(
+    refused: Refused, workspace: Path
+) -> None:
+    (workspace / "target/release/leanspec").mkdir(parents=True)
+    assert "is a directory" in refused("--program", "cli")
+
+
+def test_an_unknown_target_is_named(refused: Refused) -> None:
+    errors = refused("--target", "x86_64-unknown-freebsd")
+    assert "`x86_64-unknown-freebsd` is not for a known platform" in errors
+
+
+def test_a_build_that_fails_shows_cargos_words(refused: Refused, workspace: Path) -> None:
+    (workspace / "leanspec-mcp/src/main.rs").write_text("fn main() { nonsense }\n")
+    errors = refused("--build")
+    assert "cannot find value `nonsense`" in errors
+    assert "error: `cargo build` failed" in errors
+
+
+def test_a_lock_that_is_behind_fails_the_build(refused: Refused, workspace: Path) -> None:
+    edit(workspace / "leanspec-cli/Cargo.toml", 'version = "0.', 'version = "9.')
+    assert "--locked" in refused("--build")
+
+
+def test_a_crate_without_the_binary_is_named(refused: Refused, workspace: Path) -> None:
+    name = 'name = "{}"\npath'
+    manifest = workspace / "leanspec-http/Cargo.toml"
+    edit(manifest, name.format("leanspec-http"), name.format("server"))
+    errors = refused("--program", "http")
+    assert "the crate `leanspec-http` has no binary `leanspec-http`" in errors
+    assert "hint: its binaries are `server`" in errors
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 def test_a_target_and_a_profile_have_their_own_folder(
     collect: Scripts, workspace: Path, tmp_path: Path
 ) -> None:
-    for name in ("leanspec", "leanspec-mcp", "leanspec-http"):
-        path = workspace / "target" / ARM / "debug" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(headers.elf("aarch64", needed=[name]))
+    put_programs(workspace, f"{ARM}/debug")
     collect("--target", ARM, "--profile", "dev")
-    record = json.loads(
-        (tmp_path / "into/cli/binaries/linux-arm64/binary.json").read_text("utf-8")
-    )
-    assert (
-        record["platform"],
-        record["source"]["target"],
-        record["source"]["profile"],
-    ) == (
-        "linux-arm64",
-        ARM,
-        "dev",
-    )
-    assert record["source"]["built"] is False
-
-
-def test_an_unknown_target_is_named(collect: Scripts, tmp_path: Path) -> None:
-    words = refused(
-        collect("--target", "x86_64-unknown-freebsd", code=1), tmp_path / "into"
-    )
-    assert "`x86_64-unknown-freebsd` is not for a known platform" in words
-
-
-def test_a_build_that_fails_shows_cargos_words(
-    collect: Scripts, workspace: Path, tmp_path: Path
-) -> None:
-    (workspace / "leanspec-mcp/src/main.rs").write_text("fn main() { nonsense }\n")
-    words = refused(collect("--build", code=1), tmp_path / "into")
-    assert "cannot find value `nonsense`" in words
-    assert "error: `cargo build` failed" in words
-
-
-def test_a_lock_that_is_behind_fails_the_build(
-    collect: Scripts, workspace: Path, tmp_path: Path
-) -> None:
-    manifest = workspace / "leanspec-cli/Cargo.toml"
-    manifest.write_text(manifest.read_text().replace('version = "0.', 'version = "9.'))
-    assert "--locked" in refused(collect("--build", code=1), tmp_path / "into")
+    record = read_record(tmp_path / "into/cli/binaries/linux-arm64")
+    source = record["source"]
+    assert record["platform"] == "linux-arm64"
+    assert (source["target"], source["profile"]) == (ARM, "dev")
+    assert source["built"] is False
 
 
 def test_a_missing_crate_is_passed_over_unless_asked_for(
-    scripts: Scripts, tmp_path: Path, version: str
+    collect: Scripts, refused: Refused, tmp_path: Path, version: str
 ) -> None:
     root = write_workspace(tmp_path / "small", version, ("cli",))
-    into = tmp_path / "into"
-    result = scripts("collect", "cargo", root, "--build", "--into", into)
+    result = collect("--build", root=root)
     assert "no crate `leanspec-mcp`: `mcp` is skipped" in result.stderr
-    assert not (into / "mcp").exists()
-    shutil.rmtree(into)
-    result = scripts("collect", "cargo", root, "--program", "mcp", "--into", into, code=1)
-    assert "has no crate `leanspec-mcp`" in refused(result, into)
-    none = write_workspace(tmp_path / "none", version, ())
-    result = scripts("collect", "cargo", none, "--into", into, code=1)
-    assert "has none of the crates" in refused(result, into)
+    assert not (tmp_path / "into/mcp").exists()
+    shutil.rmtree(tmp_path / "into")
+    assert "has no crate `leanspec-mcp`" in refused("--program", "mcp", root=root)
+    empty = write_workspace(tmp_path / "none", version, ())
+    assert "has none of the crates" in refused(root=empty)
 
 
-def test_a_crate_without_the_binary_is_named(
-    collect: Scripts, workspace: Path, tmp_path: Path
-) -> None:
-    manifest = workspace / "leanspec-http/Cargo.toml"
-    manifest.write_text(
-        manifest.read_text().replace(
-            'name = "leanspec-http"\npath', 'name = "server"\npath'
-        )
-    )
-    words = refused(collect("--program", "http", code=1), tmp_path / "into")
-    assert "the crate `leanspec-http` has no binary `leanspec-http`" in words
-    assert "hint: its binaries are `server`" in words
-
-
-def test_no_workspace_and_no_cargo_are_named(
-    scripts: Scripts, collect: Scripts, tmp_path: Path
-) -> None:
-    into = tmp_path / "into"
-    assert "is not a cargo workspace" in refused(
-        scripts("collect", "cargo", tmp_path, "--into", into, code=1), into
-    )
-    result = collect(code=1, env=clean_environment(PATH=os.devnull))
-    assert "error: `cargo` is not installed" in refused(result, into)
-
-
-@pytest.mark.parametrize(
-    ("data", "words"), [(b"#!/bin/sh\n", "is a script"), (None, "is a directory")]
-)
-def test_a_file_that_is_no_executable_is_named(
-    collect: Scripts, workspace: Path, tmp_path: Path, data: bytes | None, words: str
-) -> None:
-    """The other kinds are those of `test_it_is_refused_when_collected`."""
-    path = workspace / "target/release/leanspec"
-    path.parent.mkdir(parents=True)
-    path.mkdir() if data is None else path.write_bytes(data)
-    assert words in refused(collect("--program", "cli", code=1), tmp_path / "into")
+def test_no_workspace_and_no_cargo_are_named(refused: Refused, tmp_path: Path) -> None:
+    assert "is not a cargo workspace" in refused(root=tmp_path)
+    errors = refused(env=clean_environment(PATH=os.devnull))
+    assert "error: `cargo` is not installed" in errors
