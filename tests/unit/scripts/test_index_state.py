@@ -6,7 +6,6 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -15,11 +14,12 @@ from leanspec_launcher.commands import CommandError
 from scripts.gates.index_state import index_state
 from scripts.index.client import IndexClient
 from scripts.model.files import File, FileKind
+from tests.support.release_files import failures
 from tests.support.small_index import SmallIndex
 
 NAME = "leanspec-cli-bin"
 JSON = "application/vnd.pypi.simple.v1+json"
-OLD, NOW = "2026-01-01T00:00:00Z", datetime.now(UTC)
+NOW = datetime.now(UTC)
 
 
 def page_of(**project: object) -> bytes:
@@ -28,73 +28,48 @@ def page_of(**project: object) -> bytes:
     return json.dumps(page | project).encode()
 
 
-def served(version: str, *, days: int = 0, **more: object) -> dict[str, object]:
-    name = f"leanspec_cli_bin-{version}-py3-none-any.whl"
+def status(name: str, **more: str) -> bytes:
+    return page_of(**{"project-status": {"status": name, **more}})
+
+
+def listed(version: str, *, days: int = 0, **more: object) -> bytes:
+    """Return the page of a project with one file, and with one that is older."""
+    name, old = (f"leanspec_cli_bin-{text}-py3-none-any.whl" for text in (version, "0.2.9"))
     uploaded = (NOW - timedelta(days=days)).isoformat()
-    return {
-        "filename": name,
-        "url": f"x/{name}",
-        "hashes": {},
-        "upload-time": uploaded,
-        **more,
-    }
+    file = {"filename": name, "url": f"x/{name}", "hashes": {}, "upload-time": uploaded}
+    return page_of(files=[file | {"filename": old}, file | more])
+
+
+FINAL, DEV = "0.3.0", "0.3.1.dev1"
 
 
 @pytest.mark.parametrize(
     ("version", "page", "words"),
     [
-        ("0.3.0", {"files": []}, ""),
-        ("0.3.0", {"files": [served("0.2.9"), served("0.4.0.dev1")]}, ""),
-        ("0.3.0", {"files": [served("0.9.0")]}, "no version above 0.3.0, found 0.9.0"),
-        (
-            "0.3.1.dev1",
-            {"files": [served("0.9.0")]},
-            "no version above 0.3.1.dev1, found 0.9.0",
-        ),
-        (
-            "0.3.1.dev1",
-            {"files": [served("0.3.1.dev2")]},
-            "no version above 0.3.1.dev1, found 0.3.1.dev2",
-        ),
-        (
-            "0.3.0",
-            {"project-status": {"status": "quarantined", "reason": "malware"}},
-            "found quarantined: malware",
-        ),
-        ("0.3.0", {"project-status": {"status": "archived"}}, "found archived"),
-        ("0.3.0", {"project-status": {"status": "deprecated"}}, ""),
-        (
-            "0.3.0",
-            {"files": [served("0.3.0", yanked="broken")]},
-            "nobody has yanked, found yanked",
-        ),
-        ("0.3.0", {"files": [served("0.3.0", days=13)]}, ""),
-        (
-            "0.3.0",
-            {"files": [served("0.3.0", days=15)]},
-            "a first file of the last 14 days",
-        ),
+        (FINAL, page_of(), ""),
+        (FINAL, listed("0.4.0.dev1"), ""),
+        (FINAL, listed("0.9.0"), "no version above 0.3.0, found 0.9.0"),
+        (DEV, listed("0.9.0"), "no version above 0.3.1.dev1, found 0.9.0"),
+        (DEV, listed("0.3.1.dev2"), "no version above 0.3.1.dev1, found 0.3.1.dev2"),
+        (FINAL, status("quarantined", reason="malware"), "found quarantined: malware"),
+        (FINAL, status("archived"), "found archived"),
+        (FINAL, status("deprecated"), ""),
+        (FINAL, listed(FINAL, yanked="broken"), "nobody has yanked, found yanked"),
+        (FINAL, listed(FINAL, days=13), ""),
+        (FINAL, listed(FINAL, days=15), "a first file of the last 14 days"),
     ],
 )
 def test_index_state_refuses_newer_closed_and_yanked_projects(
-    quick_index: SmallIndex,
-    tmp_path: Path,
-    version: str,
-    page: dict[str, Any],
-    words: str,
+    quick_index: SmallIndex, tmp_path: Path, version: str, page: bytes, words: str
 ) -> None:
-    quick_index.page = JSON, page_of(**page)
+    quick_index.page = JSON, page
     file = File(tmp_path / "x", FileKind.STUB, NAME, version, None)
-    failed = [
-        finding
-        for finding in index_state(IndexClient(quick_index.place), Version(version), [file])
-        if not finding.passed
-    ]
-    text = " ".join(
-        f"{finding.subject}: expected {finding.expected}, found {finding.found}"
-        for finding in failed
-    )
+    findings = index_state(IndexClient(quick_index.place), Version(version), [file])
+    text = " ".join(failures(findings))
     assert words in text if words else not text
+
+
+OTHER_PAGE = "something else than a project's page"
 
 
 LOGIN = (
@@ -105,19 +80,16 @@ LOGIN = (
 @pytest.mark.parametrize(
     ("kind", "body", "words"),
     [
-        ("text/html", LOGIN, "something else than a project's page: it lists no file"),
-        ("text/html", b"", "something else than a project's page: it lists no file"),
-        (JSON, LOGIN, "something else than a project's page: Expecting value"),
-        (JSON, b"[]", "something else than a project's page"),
-        (JSON, b'{"meta": {"api-version": "1.1"}}', "something else than a project's page"),
+        ("text/html", LOGIN, f"{OTHER_PAGE}: it lists no file"),
+        ("text/html", b"", f"{OTHER_PAGE}: it lists no file"),
+        (JSON, LOGIN, f"{OTHER_PAGE}: Expecting value"),
+        (JSON, b"[]", OTHER_PAGE),
+        (JSON, b'{"meta": {"api-version": "1.1"}}', OTHER_PAGE),
+        (JSON, page_of(files=[{}]), OTHER_PAGE),
+        (JSON, page_of(files=[{}], meta={}), OTHER_PAGE),
         (
             JSON,
-            b'{"meta": {"api-version": "1.1"}, "name": "x", "files": [{}]}',
-            "something else than a project's page",
-        ),
-        (
-            JSON,
-            b'{"meta": {"api-version": "2.0"}, "name": "x", "files": []}',
+            page_of(meta={"api-version": "2.0"}),
             "does not speak the simple API: .*2.0",
         ),
         ("image/png", b"x", "does not speak the simple API"),

@@ -99,30 +99,26 @@ def test_each_wave_waits_until_the_one_before_is_served(
         assert max(before) < first, "all of the wave before were served when this one began"
 
 
-def test_a_dry_run_uploads_nothing(
-    index: SmallIndex, dist: Path, capsys: pytest.CaptureFixture[str]
+def test_a_dry_run_uploads_nothing_and_needs_no_credentials(
+    index: SmallIndex,
+    dist: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.delenv("TWINE_PASSWORD")
+    monkeypatch.setattr(upload, "Private", lambda *_: pytest.fail("a token was asked for"))
     proof = ReleaseChecks(
         lambda _: [confirm("gate", "it", "good")],
         lambda *_: pytest.fail("it was published"),
     )
     findings = release(index, dist, proof=proof, dry_run=True)
-    assert {finding.gate for finding in findings} == {"gate", "index"}, (
-        "all that was looked at is shown"
-    )
+    gates = {finding.gate for finding in findings}
+    assert gates == {"gate", "index"}, "all that was looked at is shown"
     assert index.files == {}
     output = capsys.readouterr().err
     assert output.count("to be uploaded") == len(read_files(dist)[0])
     assert "missing         darwin-arm64: " in output
     assert "a dry run: nothing was uploaded" in output
-
-
-def test_a_dry_run_needs_no_credentials(
-    index: SmallIndex, dist: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TWINE_PASSWORD")
-    monkeypatch.setattr(upload, "Private", lambda *_: pytest.fail("a token was asked for"))
-    release(index, dist, dry_run=True)
 
 
 def test_publish_needs_credentials(
@@ -277,30 +273,27 @@ def test_publish_refuses_a_fix_with_other_binaries_than_its_base(
     index.files[name] = before.read_bytes()
     with pytest.raises(GatesError) as error:
         release(index, dist)
-    assert any(
-        "the exception `rebuild` in the plan" in line for line in error.value.details
-    )
+    assert "the exception `rebuild` in the plan" in "\n".join(error.value.details)
     assert index.uploaded == []
 
 
-def test_publish_refuses_an_index_with_a_stray_wheel_of_this_version(
-    index: SmallIndex, dist: Path, plan: Plan
-) -> None:
-    index.files[f"leanspec_cli_bin-{plan.version}-py3-none-win_amd64.whl"] = b"x"
-    with pytest.raises(BurntError, match="which is not of this release"):
-        release(index, dist)
-    assert index.uploaded == []
+HIGHER = r"expected no version above .*, found 99\.0\.0"
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["lean_spec-99.0.0-py3-none-any.whl", "leanspec_http_bin-99.0.0-py3-none-any.whl"],
+    ("name", "error", "words"),
+    [
+        ("leanspec_cli_bin-{}-py3-none-win_amd64", BurntError, "is not of this release"),
+        ("lean_spec-99.0.0-py3-none-any", GatesError, HIGHER),
+        ("leanspec_http_bin-99.0.0-py3-none-any", GatesError, HIGHER),
+    ],
+    ids=["a stray wheel of this version", "a higher version", "a higher binary"],
 )
-def test_publish_refuses_an_index_with_a_higher_version(
-    index: SmallIndex, dist: Path, name: str
+def test_publish_refuses_an_index_with_another_wheel(
+    index: SmallIndex, dist: Path, plan: Plan, name: str, error: type[Exception], words: str
 ) -> None:
-    index.files[name] = b"x"
-    with pytest.raises(GatesError, match=r"expected no version above .*, found 99\.0\.0"):
+    index.files[f"{name.format(plan.version)}.whl"] = b"x"
+    with pytest.raises(error, match=words):
         release(index, dist)
     assert index.uploaded == []
 
@@ -472,23 +465,18 @@ def test_cut_download_leaves_nothing(index: SmallIndex, dist: Path, tmp_path: Pa
 def test_compare_served_compares_with_the_built_files(
     index: SmallIndex, dist: Path, plan: Plan
 ) -> None:
+    def wrong() -> dict[str, str]:
+        findings = served.compare_served(plan.version, index.place, dist)
+        return {
+            finding.subject: finding.found for finding in findings if not finding.passed
+        }
+
     release(index, dist)
-    assert all(
-        finding.passed for finding in served.compare_served(plan.version, index.place, dist)
-    )
+    assert wrong() == {}
     name = next(dist.glob("leanspec_mcp_bin-*any*")).name
     index.files[name] = b"other"
-    wrong = [
-        finding.subject
-        for finding in served.compare_served(plan.version, index.place, dist)
-        if not finding.passed
-    ]
-    assert wrong == [name]
+    assert wrong().keys() == {name}
     del index.files[name]
-    assert [
-        finding.found
-        for finding in served.compare_served(plan.version, index.place, dist)
-        if not finding.passed
-    ] == ["not listed"]
+    assert [*wrong().values()] == ["not listed"]
     missing = served.compare_served(Version("9.9.9"), index.place, dist.parent / "home")
     assert missing[-1].found == "none"
