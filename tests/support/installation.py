@@ -118,8 +118,7 @@ def install(site: Site, root: Path) -> Installation:
     for folder in (scripts, tools):
         folder.mkdir()
     for program, data in CONTENTS.items():
-        site.pin(program, data)
-        site.wheel(program, data)
+        site.install(program, data)
         record(site, PROGRAMS[program].distribution, [], {})
     record(site, "lean-spec", [f"../bin/{name}" for name in COMMANDS], COMMANDS)
     for name, target in COMMANDS.items():

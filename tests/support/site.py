@@ -119,6 +119,11 @@ class Site:
             self.root / PROGRAMS[program].package / "bin" / self.name(program), data, mode
         )
 
+    def install(self, program: str, data: bytes, mode: int = 0o755) -> Path:
+        """Put a binary where its platform wheel would, and let the launcher expect it."""
+        self.pin(program, data)
+        return self.wheel(program, data, mode)
+
     def local(
         self, program: str, data: bytes, base: Path, sha256: str | None = None
     ) -> Path:

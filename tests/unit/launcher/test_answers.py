@@ -72,15 +72,13 @@ def started(
 def test_mcp_version_is_that_of_the_handshake(
     site: Site, program: bytes, version: str
 ) -> None:
-    site.pin("mcp", program)
-    site.wheel("mcp", program)
+    site.install("mcp", program)
     assert site.start("mcp", "--version").stdout == f"leanspec-mcp {version}\n"
 
 
 def test_mcp_version_restores_a_lost_run_bit(site: Site) -> None:
     """And the server is not started instead, which would wait for its input forever."""
-    site.pin("mcp", OLD)
-    site.wheel("mcp", OLD, mode=0o644)
+    site.install("mcp", OLD, mode=0o644)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--version"]
     result = subprocess.run(
         command,
@@ -106,16 +104,14 @@ def test_mcp_version_to_a_full_output_is_an_error(
     site: Site, argument: str, redirection: str, code: int, words: str
 ) -> None:
     require("/dev/full")
-    site.pin("mcp", OLD)
-    site.wheel("mcp", OLD)
+    site.install("mcp", OLD)
     exit_code, result = started(site, redirection, argument)
     assert (exit_code, result.startswith(f"error: {words}\nhint: ")) == (code, True)
     assert result.count("\n") == 2
 
 
 def test_mcp_version_to_a_closed_pipe_ends_by_sigpipe(site: Site) -> None:
-    site.pin("mcp", OLD)
-    site.wheel("mcp", OLD)
+    site.install("mcp", OLD)
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-S", "-c", site.call("mcp"), "--help"]
@@ -360,8 +356,7 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
 
 @pytest.mark.long
 def test_doctor_reports_other_scripts_beside_an_unreadable_one(site: Site) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-mcp,,\n")
     (site.root / "bin").mkdir()
     (site.root / "bin/lean-spec").mkdir()
@@ -393,8 +388,7 @@ def test_doctor_reports_two_versions_after_an_interrupted_upgrade(site: Site) ->
 
 def test_doctor_reports_scripts_that_import_re(site: Site) -> None:
     """As pip before 25.2 writes them."""
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     record(site, RECORD=b"bin/lean-spec,,\nbin/leanspec-launcher,,\n")
     (site.root / "bin").mkdir()
     text = (

@@ -76,8 +76,7 @@ def test_doctor_says_how_a_program_ended_that_does_not_say_its_version(
     installed: Installation,
 ) -> None:
     program = script("echo broken >&2; exit 3", "cli")
-    installed.site.pin("cli", program)
-    installed.site.wheel("cli", program)
+    installed.site.install("cli", program)
     assert "`--version` ended with exit code 3: broken" in installed.manage(
         "doctor", code=1
     )

@@ -42,8 +42,7 @@ GOOD = script("echo started")
 
 def refused(site: Site, data: bytes, **env: str) -> list[str]:
     """Return the lines with which a pinned program is refused, which is one message."""
-    site.pin("cli", data)
-    site.wheel("cli", data)
+    site.install("cli", data)
     result = site.start("cli", code=126, env=env)
     assert result.stdout == ""
     lines = result.stderr.splitlines()
@@ -58,8 +57,7 @@ def refused(site: Site, data: bytes, **env: str) -> list[str]:
 
 def test_loadable_program_is_started(site: Site) -> None:
     data = compiled()
-    site.pin("cli", data)
-    site.wheel("cli", data)
+    site.install("cli", data)
     assert site.start("cli", code=7).stderr == ""
 
 
@@ -114,8 +112,7 @@ def test_loader_is_asked_again_until_the_library_is_there(
     """No stamp spares a program that could not be loaded."""
     loader = tmp_path / "loader"
     data = compiled(f"-Wl,--dynamic-linker={loader}")
-    site.pin("cli", data)
-    path = site.wheel("cli", data)
+    path = site.install("cli", data)
     settle(path)
     assert "its loader" in site.start("cli", code=126).stderr
     loader.symlink_to("/lib64/ld-linux-x86-64.so.2")
@@ -177,8 +174,7 @@ def urlsafe_digest(data: bytes) -> str:
 def test_start_waits_for_a_file_that_is_being_written(site: Site) -> None:
     site.pin("cli", GOOD)
     data = Path(shutil.which("true") or "/bin/true").read_bytes()
-    site.pin("cli", data)
-    path = site.wheel("cli", data)
+    path = site.install("cli", data)
     with path.open("r+b"):
         result = site.start("cli", code=126)
     assert ": another process is still writing it\n" in result.stderr
@@ -209,8 +205,7 @@ def noexec(tmp_path: Path) -> Iterator[Path]:
 def test_noexec_file_system_is_named(site: Site, noexec: Path, mode: int) -> None:
     shutil.copytree(site.root, noexec / "site")
     moved = Site(noexec / "site", site.env)
-    moved.pin("cli", GOOD)
-    moved.wheel("cli", GOOD, mode)
+    moved.install("cli", GOOD, mode)
     message = moved.start("cli", code=126).stderr
     assert "its file system is mounted `noexec`\n" in message
     assert "hint: install lean-spec on a file system that lets programs run" in message
@@ -219,8 +214,7 @@ def test_noexec_file_system_is_named(site: Site, noexec: Path, mode: int) -> Non
 @pytest.mark.system
 @needs("root", "setpriv", "a Python for every user")
 def test_unreadable_file_is_named_with_a_chmod(site: Site) -> None:
-    site.pin("cli", GOOD)
-    path = site.wheel("cli", GOOD, 0o700)
+    path = site.install("cli", GOOD, 0o700)
     system = Path("/usr/bin/python3")
     for folder in (site.root, *site.root.parents):
         if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
@@ -290,8 +284,7 @@ def test_failing_explanation_is_one_message(site: Site) -> None:
 
 
 def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     archive = tmp_path / "site.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for path in site.root.rglob("*"):
@@ -324,8 +317,7 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
 def test_variable_is_used_or_explained(
     site: Site, value: str, code: int, words: str
 ) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     result = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": value})
     assert words in result.stderr
     assert result.stdout == ("started\n" if code == 0 else "")
@@ -335,8 +327,7 @@ def test_variable_is_used_or_explained(
     "value", ["/nowhere", "/etc/passwd", os.fsdecode(b"/nowhere/\xff")]
 )
 def test_binaries_directory_without_binaries_is_skipped(site: Site, value: str) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     assert site.start("cli", env={"LEANSPEC_BINARIES_DIR": value}).stdout == "started\n"
 
 
@@ -366,8 +357,7 @@ def test_changed_or_truncated_binary_is_never_run(
     """
     command = PROGRAMS[program].command
     whole = (binaries / program / "binaries" / HOST.key / command).read_bytes()
-    site.pin(program, whole)
-    path = site.wheel(program, whole)
+    path = site.install(program, whole)
     settle(path)
     site.start(program, "--version")
     assert len(stamps(site)) == 1
@@ -471,8 +461,7 @@ def test_typescript_is_not_pinned_by_a_checkout(site: Site) -> None:
 def test_typescript_option_is_for_the_cli_alone(site: Site) -> None:
     binary = script('printf "[%s]" "$@"')
     for program in ("mcp", "cli"):
-        site.pin(program, binary)
-        site.wheel(program, binary)
+        site.install(program, binary)
     assert (
         site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout
         == "[--use-typescript]"

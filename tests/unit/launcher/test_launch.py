@@ -30,8 +30,7 @@ GOOD = script('printf "[%s]" started "$@"; exit 7')
 def test_start_passes_arguments_and_exit_code(
     site: Site,
 ) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     result = site.start("cli", "a b", "", "--", "ü", code=7)
     assert result.stdout == "[started][a b][][--][ü]"
     assert result.stderr == ""
@@ -40,8 +39,7 @@ def test_start_passes_arguments_and_exit_code(
 @pytest.mark.posix
 def test_start_keeps_the_process_number(site: Site) -> None:
     program = script("echo $$")
-    site.pin("cli", program)
-    site.wheel("cli", program)
+    site.install("cli", program)
     call = site.call("cli", before="import os; print(os.getpid(), file=sys.stderr)")
     result = subprocess.run(
         [sys.executable, "-c", call],
@@ -56,8 +54,7 @@ def test_start_keeps_the_process_number(site: Site) -> None:
 @pytest.mark.posix
 def test_start_searches_variable_then_local_then_wheel(site: Site, tmp_path: Path) -> None:
     wheel, local, chosen = script("echo wheel"), script("echo local"), script("echo chosen")
-    site.pin("cli", wheel)
-    site.wheel("cli", wheel)
+    site.install("cli", wheel)
     assert site.start("cli").stdout == "wheel\n"
     site.local("cli", local, tmp_path / "local")
     folder = {"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
@@ -94,8 +91,7 @@ def test_start_finds_the_pinned_binary_in_the_store(site: Site) -> None:
 
 @pytest.mark.posix
 def test_start_finds_a_wheel_on_sys_path(site: Site, tmp_path: Path) -> None:
-    site.pin("cli", GOOD)
-    beside = site.wheel("cli", GOOD)
+    beside = site.install("cli", GOOD)
     elsewhere = tmp_path / "elsewhere/leanspec_cli_bin/bin"
     elsewhere.parent.mkdir(parents=True)
     beside.parent.rename(elsewhere)
@@ -175,8 +171,7 @@ def test_a_changed_binary_is_refused_with_both_digests(site: Site) -> None:
 def test_bad_local_binary_is_refused_despite_a_good_wheel(
     site: Site, tmp_path: Path
 ) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     site.local("cli", GOOD, tmp_path / "local", sha256="0" * 64)
     result = site.start(
         "cli", code=126, env={"LEANSPEC_BINARIES_DIR": str(tmp_path / "local")}
@@ -223,8 +218,7 @@ def test_a_local_binary_without_a_record_is_refused(site: Site, tmp_path: Path) 
 def test_bad_variable_is_an_error_despite_a_good_wheel(
     site: Site, tmp_path: Path, make: Callable[[Path], object], code: int, words: str
 ) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     path = tmp_path / "chosen"
     make(path)
     result = site.start("cli", code=code, env={"LEANSPEC_CLI_BINARY": str(path)})
@@ -260,8 +254,7 @@ def test_a_relative_variable_is_refused(site: Site) -> None:
 def test_binary_that_the_system_cannot_start_is_explained(
     site: Site, data: bytes, words: str
 ) -> None:
-    site.pin("cli", data)
-    path = site.wheel("cli", data)
+    path = site.install("cli", data)
     result = site.start("cli", code=126)
     assert f"error: cannot start `{path}`: {words}" in result.stderr
     assert "hint: " in result.stderr
@@ -269,8 +262,7 @@ def test_binary_that_the_system_cannot_start_is_explained(
 
 @pytest.mark.posix
 def test_lost_run_bit_is_restored(site: Site) -> None:
-    site.pin("cli", GOOD)
-    path = site.wheel("cli", GOOD, mode=0o644)
+    path = site.install("cli", GOOD, mode=0o644)
     assert site.start("cli", code=7).stdout == "[started]"
     assert path.stat().st_mode & 0o777 == 0o755
 
@@ -286,8 +278,7 @@ def test_changed_file_gets_no_run_bit(site: Site) -> None:
 @pytest.mark.system
 @needs("Linux", "root")
 def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
-    site.pin("cli", GOOD)
-    path = site.wheel("cli", GOOD, mode=0o644)
+    path = site.install("cli", GOOD, mode=0o644)
     mount = f"mount --bind '{site.root}' '{site.root}' && mount -o remount,ro,bind '{site.root}' && exec \"$@\""
     call = site.call("cli")
     result = subprocess.run(
@@ -308,8 +299,7 @@ def test_a_lost_run_bit_on_a_read_only_system_is_explained(site: Site) -> None:
 
 @pytest.mark.posix
 def test_arguments_beyond_the_limit_are_explained(site: Site) -> None:
-    site.pin("cli", GOOD)
-    site.wheel("cli", GOOD)
+    site.install("cli", GOOD)
     call = site.call("cli", before="sys.argv[1:] = ['x' * 100_000] * 100")
     result = run([sys.executable, "-c", call], site.env, code=126)
     assert "are larger than the system allows" in result.stderr
@@ -317,8 +307,7 @@ def test_arguments_beyond_the_limit_are_explained(site: Site) -> None:
 
 @pytest.mark.posix
 def test_debug_variable_prints_each_place(site: Site) -> None:
-    site.pin("cli", GOOD)
-    path = site.wheel("cli", GOOD)
+    path = site.install("cli", GOOD)
     result = site.start("cli", code=7, env={"LEANSPEC_DEBUG": "1"})
     assert result.stdout == "[started]"
     assert result.stderr == f"debug: wheel `{path}`: there\n"
@@ -326,8 +315,7 @@ def test_debug_variable_prints_each_place(site: Site) -> None:
 
 @pytest.mark.posix
 def test_python_dash_m_starts_a_program(site: Site) -> None:
-    site.pin("http", GOOD)
-    site.wheel("http", GOOD)
+    site.install("http", GOOD)
     python = [sys.executable, "-m", "leanspec_launcher"]
     assert (
         run([*python, "http", "x"], site.env, cwd=site.root, code=7).stdout
@@ -340,8 +328,7 @@ def test_python_dash_m_starts_a_program(site: Site) -> None:
 @pytest.mark.posix
 def test_removed_program_is_an_error_despite_its_binary(site: Site) -> None:
     """Also as the Windows configuration of a client starts it. For all of it: tests/e2e/test_removal.py."""
-    site.pin("mcp", GOOD)
-    site.wheel("mcp", GOOD)
+    site.install("mcp", GOOD)
     table = site.root / "leanspec_launcher/_tables.py"
     text = table.read_text("utf-8")
     row = '"leanspec-mcp", answers'
@@ -360,16 +347,14 @@ MCP = script(
 
 @pytest.mark.posix
 def test_the_mcp_server_announces_its_own_version(site: Site) -> None:
-    site.pin("mcp", MCP)
-    site.wheel("mcp", MCP)
+    site.install("mcp", MCP)
     assert site.start("mcp", "--version").stdout == "leanspec-mcp 1.2.3\n"
     assert "Usage: leanspec-mcp" in site.start("mcp", "--help").stdout
 
 
 @pytest.fixture
 def mcp(site: Site) -> Site:
-    site.pin("mcp", MCP)
-    site.wheel("mcp", MCP)
+    site.install("mcp", MCP)
     return site
 
 
@@ -421,8 +406,7 @@ def test_the_mcp_server_answers_and_other_programs_start_in_the_home_folder(
     assert mcp.start("mcp", "--version", cwd=home).stdout == "leanspec-mcp 1.2.3\n"
     assert "Usage: leanspec-mcp" in mcp.start("mcp", "--help", cwd=home).stdout
     for program in ("cli", "http"):
-        mcp.pin(program, GOOD)
-        mcp.wheel(program, GOOD)
+        mcp.install(program, GOOD)
         mcp.start(program, cwd=home, code=7)
     assert not (home / "specs").exists()
 
@@ -430,8 +414,7 @@ def test_the_mcp_server_answers_and_other_programs_start_in_the_home_folder(
 @needs("strace")
 @pytest.mark.parametrize("program", ["cli", "mcp"])
 def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, program: str) -> None:
-    site.pin(program, MCP)
-    settle(site.wheel(program, MCP))
+    settle(site.install(program, MCP))
     site.start(program, code=3)
 
     def calls(code: str) -> int:
@@ -450,8 +433,7 @@ def test_a_start_makes_few_system_calls(site: Site, tmp_path: Path, program: str
 def test_mcp_version_with_another_argument_reaches_the_binary(site: Site) -> None:
     binary = script('printf "[%s]" "$@"')
     for program in ("mcp", "cli"):
-        site.pin(program, binary)
-        site.wheel(program, binary)
+        site.install(program, binary)
     assert site.start("mcp", "--version", "x").stdout == "[--version][x]"
     assert site.start("cli", "--version").stdout == "[--version]"
 
@@ -459,8 +441,7 @@ def test_mcp_version_with_another_argument_reaches_the_binary(site: Site) -> Non
 @pytest.mark.posix
 def test_mcp_version_of_a_silent_server_is_an_error(site: Site) -> None:
     program = script("exit 0")
-    site.pin("mcp", program)
-    path = site.wheel("mcp", program)
+    path = site.install("mcp", program)
     result = site.start("mcp", "--version", code=126)
     assert result.stdout == ""
     assert (
@@ -472,8 +453,7 @@ def test_mcp_version_of_a_silent_server_is_an_error(site: Site) -> None:
 @pytest.mark.posix
 def test_start_ignores_no_signal_in_the_program(site: Site) -> None:
     program = script("grep -E '^Sig(Ign|Blk)' /proc/self/status")
-    site.pin("cli", program)
-    path = site.wheel("cli", program)
+    path = site.install("cli", program)
     direct = subprocess.run(
         [path], env=site.env, capture_output=True, text=True, check=True
     ).stdout
@@ -488,8 +468,7 @@ def without_the_c_library_s(status: str) -> list[int]:
 
 
 def test_which_agrees_with_the_launch(site: Site) -> None:
-    site.pin("cli", GOOD)
-    path = site.wheel("cli", GOOD)
+    path = site.install("cli", GOOD)
     call = site.call("main", ".manage")
     command = [sys.executable, "-c", call, "which", "cli", "--json"]
     report = json.loads(run(command, site.env).stdout)["programs"][0]

@@ -141,8 +141,7 @@ def test_link_replaces_nothing_if_one_binary_does_not_start_there(
     assert installed.contents() == before
     # The last of three.
     server = script("exit 3", "mcp")
-    installed.site.pin("mcp", server)
-    installed.site.wheel("mcp", server)
+    installed.site.install("mcp", server)
     assert "leanspec-mcp` was not replaced" in installed.manage("link", code=1)
     assert installed.contents() == before
 

@@ -19,8 +19,7 @@ LACKING = "import os; [delattr(os, name) for name in ('POSIX_SPAWN_DUP2', 'ST_NO
 
 def test_start_works_without_calls_that_python_lacks(site: Site) -> None:
     program = compiled()
-    site.pin("cli", program)
-    site.wheel("cli", program)
+    site.install("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
     result = subprocess.run(
         command, env=site.env, capture_output=True, text=True, check=False
@@ -39,8 +38,7 @@ def test_start_works_without_calls_that_python_lacks(site: Site) -> None:
 def test_missing_library_is_named_without_posix_spawn(site: Site) -> None:
     """Through a fork, in the place of `posix_spawn`."""
     program = needing("libgone.so")
-    site.pin("cli", program)
-    site.wheel("cli", program)
+    site.install("cli", program)
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
     result = subprocess.run(
         command, env=site.env, capture_output=True, text=True, check=False
@@ -92,8 +90,7 @@ def find(site: Site, program: str) -> subprocess.CompletedProcess[str]:
 
 def test_find_leanspec_bin_returns_the_verified_binary(site: Site) -> None:
     data = script()
-    site.pin("cli", data)
-    path = site.wheel("cli", data)
+    path = site.install("cli", data)
     assert find(site, "cli").stdout == f"{path}\n"
     assert "FileNotFoundError: no `leanspec-mcp` is installed" in find(site, "mcp").stderr
     assert (

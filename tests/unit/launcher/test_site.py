@@ -14,8 +14,7 @@ def test_pins_of_one_length_written_within_a_second_are_all_read(site: Site) -> 
     sizes, seconds = [pins.stat().st_size], [int(pins.stat().st_mtime)]
     # Of three starts within a second, two are surely within the same second of the clock.
     for number in "123":
-        site.pin("cli", script(f"echo {number}"))
-        site.wheel("cli", script(f"echo {number}"))
+        site.install("cli", script(f"echo {number}"))
         assert site.start("cli").stdout == f"{number}\n"
         sizes.append(pins.stat().st_size)
         seconds.append(int(pins.stat().st_mtime))

@@ -136,8 +136,7 @@ def findings(site: Site, **env: str) -> dict[str, tuple[str, str]]:
 def test_doctor_reports_tools_that_differ_from_the_release(site: Site) -> None:
     program = server("2024-11-05", BEFORE)
     site.tools = {"markdown": outlines(BEFORE)}
-    site.pin("mcp", program)
-    site.wheel("mcp", program)
+    site.install("mcp", program)
     report = findings(site)
     assert report["protocol"] == ("ok", "MCP 2024-11-05")
     assert report["tools"] == ("ok", "2 tools, as released")
@@ -161,8 +160,7 @@ def test_doctor_reports_tools_that_differ_from_the_release(site: Site) -> None:
 @pytest.mark.posix
 def test_doctor_names_the_clients_that_would_refuse_the_server(site: Site) -> None:
     program = server("2026-07-28", BEFORE)
-    site.pin("mcp", program)
-    site.wheel("mcp", program)
+    site.install("mcp", program)
     assert findings(site)["protocol"] == ("ok", "MCP 2026-07-28")
     for name in (".gemini/settings.json", ".claude.json", ".cursor/mcp.json"):
         path = Path(site.env["HOME"], name)

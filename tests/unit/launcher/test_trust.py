@@ -31,8 +31,7 @@ needs_root = needs("root")
 def lacking(site: Site) -> None:
     """Install a program whose library is not on this system, unchanged for long enough for a stamp."""
     data = needing("libneeded.so.3")
-    site.pin("cli", data)
-    settle(site.wheel("cli", data))
+    settle(site.install("cli", data))
 
 
 @needs("Linux")
@@ -91,16 +90,14 @@ def test_a_loader_in_the_working_directory_is_never_asked(
     (site.root / "evil").write_bytes(script(f"touch '{tmp_path}/ran'"))
     (site.root / "evil").chmod(0o755)
     data = headers.elf(loader="./evil")
-    site.pin("cli", data)
-    site.wheel("cli", data)
+    site.install("cli", data)
     assert "its loader `./evil` is not on this system" in site.start("cli", code=126).stderr
     assert not (tmp_path / "ran").exists()
 
 
 def installed(site: Site) -> Path:
     """Install a good program, unchanged for long enough for a stamp."""
-    site.pin("cli", GOOD)
-    path = site.wheel("cli", GOOD)
+    path = site.install("cli", GOOD)
     settle(path)
     return path
 

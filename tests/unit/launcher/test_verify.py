@@ -237,8 +237,7 @@ def test_old_stamps_are_removed_when_there_are_many(binary: Path, tmp_path: Path
 @pytest.mark.long
 @needs("POSIX")
 def test_many_first_starts_at_once(site: Site) -> None:
-    site.pin("cli", GOOD)
-    settle(site.wheel("cli", GOOD))
+    settle(site.install("cli", GOOD))
     with ThreadPoolExecutor(16) as pool:
         outputs = list(pool.map(lambda _: site.start("cli").stdout, range(60)))
     assert outputs == ["started\n"] * 60
