@@ -78,9 +78,8 @@ def test_a_test_inherits_nothing_but_what_names_registries(tmp_path: Path) -> No
     registry = poisoned["home"].pop(".npmrc")
     assert registry == f"registry={REGISTRY}\n//127.0.0.1:9/:_authToken=x\n"
     assert poisoned["environment"].pop("UV_DEFAULT_INDEX") == REGISTRY
-    assert (plain.pop("in CI"), poisoned.pop("in CI")) == (False, True), (
-        "a verdict counts more"
-    )
+    expected = (False, True)
+    assert (plain.pop("in CI"), poisoned.pop("in CI")) == expected, "a verdict counts more"
     for report in (plain, poisoned):
         # Toolchains and authorities are named by variable, or lie in the home that this test moved.
         for name in (*isolation.TOOLCHAINS, "UV_DEFAULT_INDEX"):

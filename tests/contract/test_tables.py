@@ -118,9 +118,8 @@ def test_the_backend_has_the_version_too() -> None:
 
 @pytest.mark.parametrize("program", [*PROGRAMS, "../build_backend"])
 def test_every_distribution_carries_the_licence(program: str) -> None:
-    assert (ROOT / "platform_wheels" / program / "LICENSE").read_bytes() == (
-        ROOT / "LICENSE"
-    ).read_bytes()
+    actual = (ROOT / "platform_wheels" / program / "LICENSE").read_bytes()
+    assert actual == (ROOT / "LICENSE").read_bytes()
 
 
 @pytest.mark.posix
@@ -235,9 +234,8 @@ def test_third_party_modules_of_the_launcher_stay_on_its_cold_side() -> None:
     }
     for path in modules - cold:
         foreign = {name for name in imports(path) if not name.startswith(".")}
-        assert {name.split(".")[0] for name in foreign} <= set(sys.stdlib_module_names), (
-            path
-        )
+        actual = {name.split(".")[0] for name in foreign}
+        assert actual <= set(sys.stdlib_module_names), path
 
 
 def test_no_tracked_file_is_large_or_a_binary() -> None:

@@ -164,10 +164,8 @@ def test_a_job_uses_only_outputs_that_another_job_has() -> None:
     for name, output in re.findall(r"needs\.([\w-]+)\.outputs\.([\w-]+)", text):
         assert output in given[name], output
     assert set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", text)) == set(outputs())
-    assert {step["ref"] for step in checkouts(read_repository(key="sources").slug)} == {
-        "${{ steps.plan.outputs.sources }}",
-        "${{ needs.plan.outputs.sources }}",
-    }
+    actual = {step["ref"] for step in checkouts(read_repository(key="sources").slug)}
+    assert actual == {"${{steps.plan.outputs.sources}}", "${{needs.plan.outputs.sources}}"}
     entries = build_matrix()["include"]
     assert set(re.findall(r"matrix\.(\w+)", text)) <= set(entries[0])
     made = {
@@ -313,11 +311,8 @@ def test_the_signing_tools_are_installed_before_the_key_is_there() -> None:
 
 def test_a_reviewer_is_asked_before_the_first_upload_alone() -> None:
     jobs = read("publish.yml")["jobs"]
-    assert {name for name, job in jobs.items() if "environment" in job} == {
-        "sign",
-        "publish",
-        "registry",
-    }
+    correct = {"sign", "publish", "registry"}
+    assert {name for name, job in jobs.items() if "environment" in job} == correct
     # The registry asks GitHub for files of the release, which has to be public.
     chain = ("publish", "verify", "release", "registry")
     for before, after in itertools.pairwise(chain):
@@ -338,9 +333,8 @@ def test_ci_cancels_the_run_of_a_pull_request_alone() -> None:
     is_pull_request = "github.event_name == 'pull_request'"
     assert concurrency["cancel-in-progress"] == f"${{{{ {is_pull_request} }}}}"
     group = f"ci-${{{{ {is_pull_request} && github.ref || github.sha }}}}"
-    assert concurrency["group"] == group, (
-        "a waiting run of the same group would be cancelled"
-    )
+    actual = concurrency["group"]
+    assert actual == group, "a waiting run of the same group would be cancelled"
 
 
 def test_a_bot_updates_what_the_workflows_name() -> None:
@@ -351,9 +345,8 @@ def test_a_bot_updates_what_the_workflows_name() -> None:
         update["package-ecosystem"]: update.get("directories", [update.get("directory")])
         for update in updates
     }
-    assert {
-        ROOT / folder[1:] / "action.yml" for folder in folders["github-actions"][1:]
-    } == {*ACTIONS}
+    actual = {ROOT / folder[1:] / "action.yml" for folder in folders["github-actions"][1:]}
+    assert actual == {*ACTIONS}
     assert (ROOT / folders["rust-toolchain"][0][1:]) == RUST.parent
     assert (ROOT / folders["gomod"][0][1:]) == GO_MOD.parent
     jobs = read("publish.yml")["jobs"]

@@ -63,9 +63,8 @@ def test_collect_desktop_installs_nothing_that_is_not_locked(
     added = {"name": "@leanspec/http-server", "dependencies": {"left-pad": "1.3.0"}}
     manifest.write_text(json.dumps(added))
     process = scripts("collect", "desktop", sources, "--build", code=1)
-    assert f"npx --yes {PNPM} install --frozen-lockfile --ignore-scripts` failed" in (
-        process.stderr
-    )
+    text = f"npx --yes {PNPM} install --frozen-lockfile --ignore-scripts` failed"
+    assert text in process.stderr
 
 
 def test_collect_desktop_takes_one_complete_bundle_of_this_version(
@@ -160,9 +159,7 @@ def test_collect_desktop_prepare_installs_what_tauri_needs(
     env = clean(tmp_path / "home", PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
     scripts("collect", "desktop", tmp_path, "--prepare", env=env)
     packages = " ".join(desktop.DEBIAN_PACKAGES)
-    assert log.read_text().splitlines() == [
-        "update",
-        f"install --yes --no-install-recommends {packages}",
-    ]
+    expected = ["update", f"install --yes --no-install-recommends {packages}"]
+    assert log.read_text().splitlines() == expected
     process = scripts("collect", "desktop", tmp_path, "--prepare", "--build", code=2)
     assert "are two steps" in process.stderr

@@ -383,11 +383,8 @@ def test_hints_suit_an_environment_without_pip_or_of_another_tool(
         assert command[0] == "pip"
         command = [sys.executable, "-m", *command]
     else:
-        assert command == [
-            str(installation.commands / "leanspec-launcher"),
-            "repair",
-            "cli",
-        ]
+        expected = [str(installation.commands / "leanspec-launcher"), "repair", "cli"]
+        assert command == expected
     installation.run(*command)
     output = installation.start("lean-spec", "--version").stdout
     assert output == f"lean-spec {version}\n"

@@ -103,10 +103,8 @@ def test_emulated_arm64(
             unshare, clean(tmp_path / "home", PATH="/usr/bin:/bin:/sbin:/usr/sbin")
         ).stdout
 
-    assert (
-        emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)")
-        == "aarch64\n"
-    )
+    actual = emulated("/usr/bin/python3.11", "-c", "import os; print(os.uname().machine)")
+    assert actual == "aarch64\n"
     emulated("/usr/bin/python3.11", "-m", "venv", "--without-pip", "/v")
     emulated("/v/bin/python", pip, *INSTALL, "lean-spec")
     assert emulated("/v/bin/lean-spec", "a b") == f'leanspec {version} ["a b"]\n'
@@ -125,10 +123,8 @@ def test_the_newest_python_of_debian(
     pip = bring(tree, six_platforms, wheelhouse)
     debian.inside(tree, "python3", "-m", "venv", "--without-pip", "/v")
     debian.inside(tree, "/v/bin/python", pip, *INSTALL, "lean-spec")
-    assert (
-        debian.inside(tree, "/v/bin/lean-spec", "a b").stdout
-        == f'leanspec {version} ["a b"]\n'
-    )
+    expected = f'leanspec {version} ["a b"]\n'
+    assert debian.inside(tree, "/v/bin/lean-spec", "a b").stdout == expected
 
 
 @pytest.fixture(scope="session")

@@ -158,9 +158,8 @@ def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:
 
 def test_versions_agree_in_this_tree() -> None:
     places = [place for edit in planned(home_version()) for place in edit.places]
-    assert {place.what for place in places if not place.agrees} <= {"heading"}, (
-        "a release gets its heading"
-    )
+    actual = {place.what for place in places if not place.agrees}
+    assert actual <= {"heading"}, "a release gets its heading"
 
 
 def test_publish_dry_run_changes_nothing(scripts: Scripts, version: str) -> None:

@@ -86,10 +86,8 @@ def test_the_stub_says_what_the_release_has(all_platforms: Path) -> None:
         all_platforms / f"leanspec_cli_bin-{RELEASED}-py3-none-any.whl"
     ) as stub:
         release = json.loads(stub.read("leanspec_cli_bin/stub.json"))
-        assert (
-            "Root-Is-Purelib: true"
-            in stub.read(f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").decode()
-        )
+        output = stub.read(f"leanspec_cli_bin-{RELEASED}.dist-info/WHEEL").decode()
+        assert "Root-Is-Purelib: true" in output
     assert release["builds"] == {key: [tag] for key, tag in TAGS.items() if key != "stub"}
 
 

@@ -47,13 +47,10 @@ def must_be_repaired(installation: Installation, name: str, command: Path) -> No
     start = installation.start
     assert errors(installation) == [("commands", name, "leanspec-launcher repair")]
     missing = f"`{command}` is missing, although lean-spec installed it"
-    assert (
-        f"warning: {missing}\nhint: leanspec-launcher repair\n"
-        in start("leanspec-launcher", "which", code=None).stderr
-    )
-    assert (
-        f"{command}: it is missing" in start("leanspec-launcher", "verify", code=1).stdout
-    )
+    words = f"warning: {missing}\nhint: leanspec-launcher repair\n"
+    assert words in start("leanspec-launcher", "which", code=None).stderr
+    message = start("leanspec-launcher", "verify", code=1).stdout
+    assert f"{command}: it is missing" in message
     assert "would be restored" in start("leanspec-launcher", "repair", "--dry-run").stdout
     assert not command.exists()
     assert start("leanspec-launcher", "repair").stdout == f"{command}: restored\n"

@@ -138,9 +138,8 @@ def test_addition_to_an_immutable_release_is_refused(
     github.releases[0]["immutable"] = True
     process = upload("--add", "desktop", folder=added)
     assert process.returncode == 1
-    assert f"the release `v{version}` on GitHub is immutable, nothing was uploaded" in (
-        process.stderr
-    )
+    words = f"the release `v{version}` on GitHub is immutable, nothing was uploaded"
+    assert words in process.stderr
     assert "`SHA256SUMS.desktop` is not in it" in process.stderr
     assert "hint: no file can be added to it" in process.stderr
     assert set(github.assets(f"v{version}")) == names(few)

@@ -76,10 +76,8 @@ def test_an_archive_unpacks_to_programs_that_run(
         cwd=tmp_path,
     )
     folder = tmp_path / f"leanspec-{version}-linux-x64"
-    assert (
-        run([folder / "leanspec", "--version"], clean(tmp_path / "home")).stdout
-        == f"lean-spec {version}\n"
-    )
+    actual = run([folder / "leanspec", "--version"], clean(tmp_path / "home")).stdout
+    assert actual == f"lean-spec {version}\n"
     assert {path.name for path in folder.iterdir()} == {
         "leanspec", "leanspec-mcp", "leanspec-http", "LICENSE", "OpenSSL-LICENSE.txt", "README.md"
     }  # fmt: skip
@@ -151,12 +149,8 @@ def test_a_zip_keeps_the_run_bit(tmp_path: Path) -> None:
         tmp_path / "x.zip", "root", {"program": (b"1", 0o755), "README.md": (b"2", 0o644)}
     )
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
-        assert {
-            entry.filename: entry.external_attr >> 16 for entry in archive.infolist()
-        } == {
-            "root/README.md": 0o100644,
-            "root/program": 0o100755,
-        }
+        actual = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+        assert actual == {"root/README.md": 0o100644, "root/program": 0o100755}
 
 
 def test_assets_of_the_same_artifacts_are_the_same_bytes(

@@ -47,9 +47,8 @@ def test_assets_fill_a_draft_and_publish_it(
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("there already") == 2
     assert github.releases[0]["draft"], "it is published after the last upload to the index"
-    assert github.assets(f"v{version}") == {
-        name: (few / name).read_bytes() for name in names(few)
-    }
+    actual = github.assets(f"v{version}")
+    assert actual == {name: (few / name).read_bytes() for name in names(few)}
     github.asked.clear()
     third = upload()
     assert third.returncode == 0
@@ -96,9 +95,8 @@ def test_assets_fill_a_draft_that_a_person_made(
     github.create(f"v{version}", draft=True, notes=notes)
     process = upload()
     assert process.returncode == 0, process.stderr
-    assert github.releases[0]["body"] == (
-        (notes.strip() and notes) or (few / "RELEASE_NOTES.md").read_text()
-    )
+    actual = github.releases[0]["body"]
+    assert actual == ((notes.strip() and notes) or (few / "RELEASE_NOTES.md").read_text())
     assert set(github.assets(f"v{version}")) == names(few)
     assert len(github.releases) == 1
 
@@ -137,9 +135,8 @@ def test_assets_refuse_a_draft_with_another_file(
     for command in (upload, publish):
         process = command()
         assert process.returncode == 1
-        assert (
-            f"error: the draft of `v{version}` on GitHub has other files" in process.stderr
-        )
+        text = f"error: the draft of `v{version}` on GitHub has other files"
+        assert text in process.stderr
         assert words in process.stderr
         assert f"hint: delete it, `gh release delete v{version}`" in process.stderr
     must_only_read(github)

@@ -195,10 +195,8 @@ def test_python_dash_m_prints_its_help(site: Site) -> None:
 
 def test_leanspec_launcher_without_a_command_is_a_usage_error(site: Site) -> None:
     result = site.manage(code=2)
-    assert (result.stdout, result.stderr.startswith("Usage: leanspec-launcher ")) == (
-        "",
-        True,
-    )
+    actual = (result.stdout, result.stderr.startswith("Usage: leanspec-launcher "))
+    assert actual == ("", True)
 
 
 ON_A_TERMINAL = """
@@ -336,9 +334,8 @@ def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str
         *([command] for command in commands), ["doctor", "--json"], ["link"]
     )
     findings = json.loads(doctor.stdout)["findings"]
-    assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= {
-        finding["section"] for finding in findings
-    }
+    actual = {finding["section"] for finding in findings}
+    assert {"launcher", "system", "leanspec", "leanspec-mcp"} <= actual
     if "missing" in damage or "empty" in damage:
         wrong = [
             finding for finding in findings if finding["status"] in ("error", "warning")
@@ -362,10 +359,8 @@ def test_doctor_reports_other_scripts_beside_an_unreadable_one(site: Site) -> No
     (site.root / "bin/lean-spec").mkdir()
     os.mkfifo(site.root / "bin/leanspec-mcp")
     findings = json.loads(site.manage("doctor", "--json").stdout)["findings"]
-    assert [each["name"] for each in findings if each["section"] == "commands"] == [
-        "lean-spec",
-        "leanspec-mcp",
-    ]
+    expected = ["lean-spec", "leanspec-mcp"]
+    assert [each["name"] for each in findings if each["section"] == "commands"] == expected
     failed = site.manage("repair", code=1).stderr
     assert (
         f"`{site.root / 'bin/lean-spec'}` is not a file any more, although lean-spec installed one"

@@ -77,6 +77,5 @@ def test_doctor_says_how_a_program_ended_that_does_not_say_its_version(
 ) -> None:
     program = script("echo broken >&2; exit 3", "cli")
     installed.site.install("cli", program)
-    assert "`--version` ended with exit code 3: broken" in installed.manage(
-        "doctor", code=1
-    )
+    message = installed.manage("doctor", code=1)
+    assert "`--version` ended with exit code 3: broken" in message

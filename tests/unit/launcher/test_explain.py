@@ -46,12 +46,10 @@ def refused(site: Site, data: bytes, **env: str) -> list[str]:
     result = site.start("cli", code=126, env=env)
     assert result.stdout == ""
     lines = result.stderr.splitlines()
-    assert [line.startswith("error: ") for line in lines] == [True] + [False] * (
-        len(lines) - 1
-    )
-    assert [line.startswith("hint: ") for line in lines] == [False] * (len(lines) - 1) + [
-        True
-    ]
+    actual = [line.startswith("error: ") for line in lines]
+    assert actual == [True] + [False] * (len(lines) - 1)
+    outcome = [line.startswith("hint: ") for line in lines]
+    assert outcome == [False] * (len(lines) - 1) + [True]
     return lines
 
 
@@ -70,10 +68,8 @@ def test_a_missing_library_is_named(site: Site) -> None:
 def test_a_damaged_library_is_named_with_its_package(site: Site, tmp_path: Path) -> None:
     (tmp_path / "libssl.so.3").write_bytes(b"")
     lines = refused(site, needing("libssl.so.3"), LD_LIBRARY_PATH=str(tmp_path))
-    assert (
-        f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)"
-        in lines[0]
-    )
+    text = f"it needs `{tmp_path}/libssl.so.3`, which cannot be loaded (file too short)"
+    assert text in lines[0]
     system = platform.freedesktop_os_release()
     names = [system["ID"], *system.get("ID_LIKE", "").split()]
     commands = [f"`{OPENSSL_PACKAGES[name]}`" for name in names if name in OPENSSL_PACKAGES]
@@ -178,10 +174,8 @@ def test_start_waits_for_a_file_that_is_being_written(site: Site) -> None:
     with path.open("r+b"):
         result = site.start("cli", code=126)
     assert ": another process is still writing it\n" in result.stderr
-    assert (
-        result.stderr.splitlines()[-1]
-        == "hint: try again when the installer is done with it"
-    )
+    correct = "hint: try again when the installer is done with it"
+    assert result.stderr.splitlines()[-1] == correct
     file = path.open("r+b")
     timer = threading.Timer(0.7, file.close)
     timer.start()
@@ -276,10 +270,8 @@ def test_failing_explanation_is_one_message(site: Site) -> None:
     write_module(broken, code)
     message = site.start("cli", code=126).stderr
     assert message.startswith("error: `leanspec` did not start: FileNotFoundError: ")
-    assert (
-        "  diagnosing the failure failed as well: ZeroDivisionError: division by zero\n"
-        in message
-    )
+    text = "  diagnosing the failure failed as well: ZeroDivisionError: division by zero\n"
+    assert text in message
     assert message.splitlines()[-1] == "hint: reinstall lean-spec"
 
 
@@ -462,10 +454,8 @@ def test_typescript_option_is_for_the_cli_alone(site: Site) -> None:
     binary = script('printf "[%s]" "$@"')
     for program in ("mcp", "cli"):
         site.install(program, binary)
-    assert (
-        site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout
-        == "[--use-typescript]"
-    )
+    actual = site.start("mcp", "--use-typescript", env={"LEANSPEC_USE_TS": "1"}).stdout
+    assert actual == "[--use-typescript]"
     assert (
         site.start("cli", "list", "--use-typescript", env={"LEANSPEC_USE_TS": "0"}).stdout
         == "[list][--use-typescript]"

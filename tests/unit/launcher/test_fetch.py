@@ -174,10 +174,8 @@ def test_fetch_says_that_an_installed_binary_comes_first(
     done = site.manage("fetch", "cli", "--from", release.url, code=0)
     installed = site.root / "leanspec_cli_bin/bin/leanspec"
     first = f"note: `{installed}` comes first: "
-    assert (
-        f"{first}its SHA-256 is not the expected one\nhint: remove `{installed}`"
-        in done.stderr
-    )
+    words = f"{first}its SHA-256 is not the expected one\nhint: remove `{installed}`"
+    assert words in done.stderr
     assert "LEANSPEC_CLI_BINARY" not in done.stderr, "its start is not verified"
     installed.unlink()
     assert site.start("cli").stdout == "started\n"
@@ -676,10 +674,8 @@ def test_without_its_extra_a_download_says_what_brings_it(site: Site) -> None:
     site.write_pins()
     done = without_extra(site)
     assert done.returncode == 1
-    assert (
-        "this needs the extra `download` of lean-spec: `httpx` is not installed"
-        in done.stderr
-    )
+    words = "this needs the extra `download` of lean-spec: `httpx` is not installed"
+    assert words in done.stderr
 
 
 @pytest.mark.posix
@@ -708,9 +704,8 @@ def test_prune_keeps_what_another_installation_starts(
     assert site.start("cli").stdout == "started\n"
     # The installation that fetched it is gone.
     shutil.rmtree(site.root / "leanspec_launcher")
-    assert (
-        f"{program.parents[2]}: removed" in other.manage("fetch", "--prune", code=0).stdout
-    )
+    words = f"{program.parents[2]}: removed"
+    assert words in other.manage("fetch", "--prune", code=0).stdout
 
 
 @pytest.mark.posix

@@ -380,9 +380,8 @@ def test_hints_are_those_of_hints_json(tmp_path: Path) -> None:
     differences = set(rows(actual).items()) ^ set(expected.items())
     assert not differences, f"`{new}` has the hints of the code"
     names = {text for (*_, situation), text in expected.items() if situation == "installer"}
-    assert names == {row.name for row in INSTALLERS}, (
-        "every row of the table is in use once"
-    )
+    correct = {row.name for row in INSTALLERS}
+    assert names == correct, "every row of the table is in use once"
 
 
 @pytest.mark.long

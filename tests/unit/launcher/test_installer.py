@@ -139,9 +139,8 @@ def test_a_tool_of_uv_is_pinned_only_if_the_user_pinned_it(
     """What is pinned is never upgraded again."""
     place("tools/lean-spec", "uv", tools__lean_dash_spec__uv_dash_receipt_dot_toml=receipt)
     assert in_use() is table.UV_TOOL
-    assert shown(reinstall.commands(PROGRAMS["http"])) == typed(
-        f"uv tool install --reinstall {expected}"
-    )
+    actual = shown(reinstall.commands(PROGRAMS["http"]))
+    assert actual == typed(f"uv tool install --reinstall {expected}")
 
 
 def test_extra_of_a_uv_project_is_added_by_uv_add(place: Place, tmp_path: Path) -> None:
@@ -149,9 +148,8 @@ def test_extra_of_a_uv_project_is_added_by_uv_add(place: Place, tmp_path: Path) 
     place("project/.venv", "uv", project__uv_dot_lock="")
     assert in_use() is table.UV_PROJECT
     commands = reinstall.commands(PROGRAMS["http"])
-    assert commands == [
-        ["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]
-    ]
+    correct = [["uv", "add", "--project", str(tmp_path / "project"), "lean-spec[ui]"]]
+    assert commands == correct
 
 
 @pytest.mark.parametrize(
@@ -163,10 +161,8 @@ def test_uv_tool_with_parts_of_no_command_line_gets_a_hint(
     receipt = f'requirements = [{{ name = "x", {other} }}, {{ name = "lean-spec" }}]'
     place("tools/x", "uv", tools__x__uv_dash_receipt_dot_toml=receipt)
     assert reinstall.commands(PROGRAMS["http"]) == []
-    assert (
-        reinstall.hint(PROGRAMS["http"])
-        == "make the tool `x` of uv again, with lean-spec[ui]"
-    )
+    correct = "make the tool `x` of uv again, with lean-spec[ui]"
+    assert reinstall.hint(PROGRAMS["http"]) == correct
 
 
 @pytest.mark.parametrize(

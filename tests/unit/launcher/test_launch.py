@@ -62,10 +62,8 @@ def test_start_searches_variable_then_local_then_wheel(site: Site, tmp_path: Pat
     path = tmp_path / "chosen"
     path.write_bytes(chosen)
     path.chmod(0o755)
-    assert (
-        site.start("cli", env={**folder, "LEANSPEC_CLI_BINARY": str(path)}).stdout
-        == "chosen\n"
-    )
+    actual = site.start("cli", env={**folder, "LEANSPEC_CLI_BINARY": str(path)}).stdout
+    assert actual == "chosen\n"
     assert (
         site.start(
             "cli", env={"LEANSPEC_CLI_BINARY": "", "LEANSPEC_BINARIES_DIR": ""}
@@ -136,10 +134,8 @@ def test_missing_binary_is_an_error_with_each_place_and_a_hint(site: Site) -> No
     result = site.start("http", code=127, alone=True, env={"PATH": str(tools)})
     assert result.stdout == ""
     lines = result.stderr.splitlines()
-    assert (
-        lines[0]
-        == f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
-    )
+    expected = f"error: no `leanspec-http` binary for {HOST.label} (`{HOST.key}`) was found"
+    assert lines[0] == expected
     for origin in (
         "environment variable",
         "local binaries",
@@ -230,15 +226,11 @@ def test_bad_variable_is_an_error_despite_a_good_wheel(
 def test_a_relative_variable_is_refused(site: Site) -> None:
     (site.root / "here").write_bytes(GOOD)
     (site.root / "here").chmod(0o755)
-    assert (
-        "relative path"
-        in site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
-    )
+    output = site.start("cli", code=126, env={"LEANSPEC_CLI_BINARY": "here"}).stderr
+    assert "relative path" in output
     site.local("cli", GOOD, site.root / "folder")
-    assert (
-        "relative path"
-        in site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": "folder"}).stderr
-    )
+    output = site.start("cli", code=126, env={"LEANSPEC_BINARIES_DIR": "folder"}).stderr
+    assert "relative path" in output
 
 
 @pytest.mark.posix
@@ -317,10 +309,8 @@ def test_debug_variable_prints_each_place(site: Site) -> None:
 def test_python_dash_m_starts_a_program(site: Site) -> None:
     site.install("http", GOOD)
     python = [sys.executable, "-m", "leanspec_launcher"]
-    assert (
-        run([*python, "http", "x"], site.env, cwd=site.root, code=7).stdout
-        == "[started][x]"
-    )
+    expected = "[started][x]"
+    assert run([*python, "http", "x"], site.env, cwd=site.root, code=7).stdout == expected
     wrong = run([*python, "htttp"], site.env, cwd=site.root, code=2)
     assert "error: `htttp` is not a program\nhint: " in wrong.stderr
 
@@ -457,9 +447,8 @@ def test_start_ignores_no_signal_in_the_program(site: Site) -> None:
     direct = subprocess.run(
         [path], env=site.env, capture_output=True, text=True, check=True
     ).stdout
-    assert without_the_c_library_s(site.start("cli").stdout) == without_the_c_library_s(
-        direct
-    )
+    actual = without_the_c_library_s(site.start("cli").stdout)
+    assert actual == without_the_c_library_s(direct)
 
 
 def without_the_c_library_s(status: str) -> list[int]:
@@ -472,16 +461,10 @@ def test_which_agrees_with_the_launch(site: Site) -> None:
     call = site.call("main", ".manage")
     command = [sys.executable, "-c", call, "which", "cli", "--json"]
     report = json.loads(run(command, site.env).stdout)["programs"][0]
-    assert (report["program"], report["platform"], report["binary"]) == (
-        "cli",
-        HOST.key,
-        str(path),
-    )
-    assert [place["verdict"] for place in report["places"]][:3] == [
-        "absent",
-        "absent",
-        "taken",
-    ]
+    expected = ("cli", HOST.key, str(path))
+    assert (report["program"], report["platform"], report["binary"]) == expected
+    correct = ["absent", "absent", "taken"]
+    assert [place["verdict"] for place in report["places"]][:3] == correct
     site.wheel("cli", GOOD + b"#")
     report = json.loads(run(command, site.env, code=1).stdout)["programs"][0]
     bad = next(place for place in report["places"] if place["verdict"] == "refused")

@@ -65,10 +65,8 @@ def test_link_refuses_all_but_the_released_file_of_a_wheel(
         file.write(b"x")
     assert "its SHA-256 is not the expected one" in installed.manage("link", code=1)
     installed.binary("mcp").unlink()
-    assert (
-        "no verified binary of `mcp` is installed: no binary was found"
-        in installed.manage("link", code=1)
-    )
+    output = installed.manage("link", code=1)
+    assert "no verified binary of `mcp` is installed: no binary was found" in output
     assert installed.contents() == before
 
 
@@ -78,10 +76,8 @@ def test_link_refuses_a_script_that_no_installer_wrote(
 ) -> None:
     (installed.scripts / "leanspec-mcp").write_text(text)
     before = installed.contents()
-    assert (
-        "leanspec-mcp` is neither the installer's script nor the binary"
-        in installed.manage("link", code=1)
-    )
+    output = installed.manage("link", code=1)
+    assert "leanspec-mcp` is neither the installer's script nor the binary" in output
     assert installed.contents() == before
 
 
@@ -182,9 +178,8 @@ def test_link_starts_a_program_with_libraries_through_a_shell_script(
     folder.mkdir()
     (folder / "libssl.so.3").write_bytes(libraries["libssl.so.3"])
     assert installed.manage("link").count(": linked") == 3
-    assert (
-        installed.scripts / "lean-spec"
-    ).read_text() == f"#!/bin/sh\nexec '{installed.binary('cli')}' \"$@\"\n"
+    actual = (installed.scripts / "lean-spec").read_text()
+    assert actual == f"#!/bin/sh\nexec '{installed.binary('cli')}' \"$@\"\n"
     assert (installed.scripts / "lean-spec").stat().st_mode & 0o777 == 0o755
     process = subprocess.run(
         [installed.scripts / "lean-spec"], capture_output=True, text=True, check=True
@@ -204,9 +199,8 @@ def test_link_starts_a_program_with_libraries_through_a_shell_script(
     )
     assert "neither" in installed.manage("verify", code=1), "the program of another program"
     installed.manage("unlink")
-    assert installed.contents() == before | {
-        "leanspec": (installed.scripts / "leanspec").read_bytes()
-    }
+    outcome = installed.contents()
+    assert outcome == before | {"leanspec": (installed.scripts / "leanspec").read_bytes()}
 
 
 def test_link_refuses_a_command_of_uvx(installed: Installation, tmp_path: Path) -> None:

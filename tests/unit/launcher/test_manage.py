@@ -70,10 +70,8 @@ def test_a_system_error_names_its_file(tmp_path: Path) -> None:
     error = explained(OSError(errno.EIO, "Input/output error", str(path)))
     assert error.message == f"`{path}`: input/output error"
     # A call for an open file names its number.
-    assert (
-        explained(OSError(errno.EIO, "Input/output error", 3)).message
-        == "Input/output error"
-    )
+    correct = "Input/output error"
+    assert explained(OSError(errno.EIO, "Input/output error", 3)).message == correct
 
 
 @pytest.mark.parametrize("home", ["relative", "~"])
@@ -114,9 +112,8 @@ def test_verify_ignores_cached_results(installed: Installation) -> None:
     (cache / f"{name}.{installed.site.pins['cli'][HOST.key].executable}").touch()
     assert installed.site.start("cli").stdout == "cli\n", "the stamp counts at a start"
     assert "its SHA-256 is not the expected one" in installed.manage("verify", code=1)
-    assert "its SHA-256 is not the expected one" in installed.manage(
-        "verify", "cli", "--json", code=1
-    )
+    message = installed.manage("verify", "cli", "--json", code=1)
+    assert "its SHA-256 is not the expected one" in message
 
 
 @pytest.mark.long
@@ -156,9 +153,8 @@ def test_mcp_config_names_the_command_that_starts_the_server(
     arguments = folder["mcpServers"]["leanspec"]["args"]
     assert arguments[-2:] == [str(installed.tools), str(installed.scripts / "leanspec-mcp")]
     (installed.scripts / "leanspec-mcp").unlink()
-    assert "this installation has no command `leanspec-mcp`" in installed.manage(
-        "mcp-config", "claude", code=1
-    )
+    message = installed.manage("mcp-config", "claude", code=1)
+    assert "this installation has no command `leanspec-mcp`" in message
 
 
 @pytest.mark.long
@@ -174,9 +170,8 @@ def test_mcp_config_link_names_no_path_of_this_machine(installed: Installation) 
     assert json.loads(vscode["config"][0]) == expected
     assert json.loads(base64.b64decode(cursor["config"][0])) == expected
     assert vscode["name"] == cursor["name"] == ["leanspec"]
-    assert "has no page that adds a server" in installed.manage(
-        "mcp-config", "claude", "--link", code=1
-    )
+    message = installed.manage("mcp-config", "claude", "--link", code=1)
+    assert "has no page that adds a server" in message
     page = (ROOT / "docs/mcp-clients.md").read_text("utf-8")
     for client in ("vscode", "cursor"):
         assert f"]({installed.manage('mcp-config', client, '--link').strip()})" in page

@@ -93,15 +93,11 @@ def test_find_leanspec_bin_returns_the_verified_binary(site: Site) -> None:
     path = site.install("cli", data)
     assert find(site, "cli").stdout == f"{path}\n"
     assert "FileNotFoundError: no `leanspec-mcp` is installed" in find(site, "mcp").stderr
-    assert (
-        "ValueError: unknown program `ui`: choose one of cli, mcp, http"
-        in find(site, "ui").stderr
-    )
+    text = "ValueError: unknown program `ui`: choose one of cli, mcp, http"
+    assert text in find(site, "ui").stderr
     path.write_bytes(script("echo other"))
-    assert (
-        f"FileNotFoundError: refusing to run `{path}`: its SHA-256"
-        in find(site, "cli").stderr
-    )
+    text = f"FileNotFoundError: refusing to run `{path}`: its SHA-256"
+    assert text in find(site, "cli").stderr
 
 
 @pytest.mark.parametrize(
@@ -126,7 +122,6 @@ def test_installed_stub_despite_a_fitting_build_gets_a_hint(
         return
     assert words in result.stderr
     hint = result.stderr.splitlines()[-1]
-    assert ("if that changes nothing, your index lacks the build" in hint) is (
-        "fits" in words
-    )
+    expected = "fits" in words
+    assert ("if that changes nothing, your index lacks the build" in hint) is expected
     assert ("use a newer system" in hint) is ("needs" in words)

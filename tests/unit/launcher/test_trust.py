@@ -283,9 +283,8 @@ def test_unknown_machine_starts_the_binary_of_the_variable(
     assert str(chosen) in run([*launcher, "verify", "cli"], env).stdout
     message = run([*launcher, "repair", "mcp", "--dry-run"], env).stderr
     assert message.splitlines()[-1].endswith("leanspec-mcp-bin==9.9.9")
-    assert (
-        "Traceback" not in run([*launcher, "mcp-config", "claude"], env, code=None).stderr
-    )
+    output = run([*launcher, "mcp-config", "claude"], env, code=None).stderr
+    assert "Traceback" not in output
 
 
 @needs_root
@@ -314,9 +313,8 @@ def test_unreachable_place_is_refused_by_start_and_verdicts(site: Site) -> None:
     assert message.startswith(
         f"error: refusing to run `{path}`: its status cannot be read (Permission denied)\n"
     )
-    assert (
-        message.splitlines()[-1] == f"hint: let its owner run `chmod a+rx '{path.parent}'`"
-    )
+    expected = f"hint: let its owner run `chmod a+rx '{path.parent}'`"
+    assert message.splitlines()[-1] == expected
     show = (
         "from leanspec_launcher.explain.verdicts import verdicts, deciding;"
         "from leanspec_launcher._search import Start;"
@@ -324,10 +322,8 @@ def test_unreachable_place_is_refused_by_start_and_verdicts(site: Site) -> None:
         "print(deciding(verdicts(Start(PROGRAMS['cli']))).refusal.kind.value)"
     )
     code = f"import sys; sys.path.insert(0, {str(site.root)!r}); {show}"
-    assert (
-        run([*nobody, "-c", code], {"HOME": "/nonexistent"}, cwd=Path("/")).stdout
-        == "cannot be looked at\n"
-    )
+    actual = run([*nobody, "-c", code], {"HOME": "/nonexistent"}, cwd=Path("/")).stdout
+    assert actual == "cannot be looked at\n"
 
 
 def test_pinned_build_of_another_cpu_is_started(site: Site) -> None:

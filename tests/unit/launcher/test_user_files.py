@@ -196,9 +196,8 @@ def test_root_refuses_a_users_file_and_a_new_one_in_a_users_folder(file: Path) -
     shutil.chown(file, USER)
     file.chmod(0o600)
     before = state_of(file)
-    with pytest.raises(
-        CommandError, match=rf"refusing to change `.*mcp\.json` belongs to user {USER}"
-    ) as error:
+    words = rf"refusing to change `.*mcp\.json` belongs to user {USER}"
+    with pytest.raises(CommandError, match=words) as error:
         read(file).replace(NEW)
     assert error.value.hint == "type the command as that user, without `sudo`"
     shutil.chown(file.parent, USER)
@@ -402,9 +401,8 @@ def test_a_pipe_or_folder_is_refused_at_once(file: Path) -> None:
     for path in (pipe, Path("/dev/zero"), file.parent):
         with pytest.raises(CommandError, match="` is not a file"):
             read(path)
-    with pytest.raises(
-        CommandError, match=r"cannot read `.*/loop`: too many levels"
-    ) as error:
+    words = r"cannot read `.*/loop`: too many levels"
+    with pytest.raises(CommandError, match=words) as error:
         read(loop)
     assert error.value.hint == "remove the link that leads to itself"
 

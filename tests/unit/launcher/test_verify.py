@@ -90,10 +90,8 @@ def test_a_change_that_keeps_size_and_mtime_is_seen(
         file.seek(-2, os.SEEK_END)
         file.write(b"D")
     os.utime(binary, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert (binary.stat().st_size, binary.stat().st_mtime_ns) == (
-        before.st_size,
-        before.st_mtime_ns,
-    )
+    expected = (before.st_size, before.st_mtime_ns)
+    assert (binary.stat().st_size, binary.stat().st_mtime_ns) == expected
     with pytest.raises(Refusal):
         check(binary)
     assert len(hashed) == 2
@@ -228,9 +226,8 @@ def test_old_stamps_are_removed_when_there_are_many(binary: Path, tmp_path: Path
         (folder / name).touch()
     check(binary)
     left = [path.name for path in folder.iterdir()]
-    assert sorted(name for name in left if not proof.is_stamp(name)) == sorted(others), (
-        "no stamps: not ours"
-    )
+    actual = sorted(name for name in left if not proof.is_stamp(name))
+    assert actual == sorted(others), "no stamps: not ours"
     assert len(left) == len(others) + 1
 
 

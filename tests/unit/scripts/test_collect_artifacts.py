@@ -152,9 +152,8 @@ def test_collect_artifacts_reads_merged_artifacts(
         shutil.copytree(folder, artifacts, dirs_exist_ok=True)
         shutil.rmtree(folder)
     collect()
-    assert len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json"))) == len(
-        PROGRAMS
-    ) * len(PLATFORMS)
+    actual = len(sorted((tmp_path / "into").glob("*/binaries/*/binary.json")))
+    assert actual == len(PROGRAMS) * len(PLATFORMS)
     shutil.rmtree(artifacts / "mcp/binaries/linux-arm64")
     assert "`mcp` for Linux on arm64 is missing" in collect(code=1).stderr
     for program in PROGRAMS:

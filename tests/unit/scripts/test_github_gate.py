@@ -65,9 +65,8 @@ def test_check_assembles_the_github_release(release: Release, tmp_path: Path) ->
     assert all(finding.passed for finding in findings)
     (keys,) = [finding for finding in findings if finding.is_gap]
     assert keys.found == "none signs this release, as the plan says"
-    assert {"SHA256SUMS", "release.json", "RELEASE_NOTES.md"} <= {
-        path.name for path in (tmp_path / "out").iterdir()
-    }
+    expected = {"SHA256SUMS", "release.json", "RELEASE_NOTES.md"}
+    assert expected <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def empty_entry(release: Release) -> None:

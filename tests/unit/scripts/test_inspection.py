@@ -109,20 +109,16 @@ def test_inspect_does_not_unpack_a_bomb(scripts: Scripts, tmp_path: Path) -> Non
     ):
         for _ in range(600):
             entry.write(bytes(1_000_000))
-    assert (
-        "more than the 536870912 bytes that are read"
-        in scripts("inspect", path, code=1).stderr
-    )
+    text = "more than the 536870912 bytes that are read"
+    assert text in scripts("inspect", path, code=1).stderr
 
 
 def test_inspect_prints_the_reason_for_a_tag(scripts: Scripts, tmp_path: Path) -> None:
     loose = wheel(tmp_path, "manylinux_2_12_x86_64", GLIBC)
     result = scripts("inspect", loose, code=1)
     assert "too loose" in result.stdout
-    assert (
-        "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64"
-        in result.stdout
-    )
+    text = "it promises manylinux 2.12 x86_64, its content needs manylinux 2.17 x86_64"
+    assert text in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -216,7 +212,6 @@ def truncated(data: bytearray) -> None:
 def test_check_names_a_wheel_that_cannot_be_read(
     tmp_path: Path, change: Callable[[bytearray], None], compression: int
 ) -> None:
-    with pytest.raises(
-        CommandError, match=r"is not a whole archive|is encrypted|cannot unpack"
-    ):
+    words = r"is not a whole archive|is encrypted|cannot unpack"
+    with pytest.raises(CommandError, match=words):
         inspect_file(of_wheel(tmp_path, change, compression))

@@ -91,9 +91,8 @@ def test_one_macos_program_is_named_after_its_cpu(
 ) -> None:
     monkeypatch.setattr(mcp_bundle, "_tools", lambda _: None)
     one = [wheel(tmp_path, "darwin-arm64", {ENTRY_POINT: ARM})]
-    assert [name for _, name in write_bundles(one, tmp_path, read_plan())] == [
-        "darwin-arm64"
-    ]
+    expected = ["darwin-arm64"]
+    assert [name for _, name in write_bundles(one, tmp_path, read_plan())] == expected
     manifest = describe("1.2.3", "darwin", None)
     assert manifest["tools_generated"] is True
     assert "tools" not in manifest

@@ -122,9 +122,8 @@ def test_mcp_registry_looks_for_the_servers_name_in_the_built_wheel(
     file = next(file for file in read_files(wheel.parent)[0] if file.path == wheel)
     name = f"{wheel.name.removesuffix('-py3-none-any.whl')}.dist-info/METADATA"
     files = [replace(file, path=path)]
-    assert [
-        finding for finding in mcp_registry(plan, tree, files) if not finding.passed
-    ] == []
+    actual = [finding for finding in mcp_registry(plan, tree, files) if not finding.passed]
+    assert actual == []
     metadata = content(path, name)
     for other in (b"", b"mcp-name: io.github.codervisor/leanspec-other"):
         rewrite(path, {name: re.sub(rb"mcp-name: [^ ]+", other, metadata)})
@@ -132,10 +131,8 @@ def test_mcp_registry_looks_for_the_servers_name_in_the_built_wheel(
             finding for finding in mcp_registry(plan, tree, files) if not finding.passed
         ]
         assert wrong.subject == wheel.name
-        assert (
-            wrong.expected
-            == "`mcp-name: io.github.codervisor/leanspec` in its long description"
-        )
+        expected = "`mcp-name: io.github.codervisor/leanspec` in its long description"
+        assert wrong.expected == expected
 
 
 def test_mcp_registry_warns_if_its_schema_is_old(tree: Path, plan: Plan) -> None:

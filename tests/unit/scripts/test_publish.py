@@ -80,9 +80,8 @@ def test_each_wave_waits_until_the_one_before_is_served(
     findings = release(index, dist)
     assert all(finding.passed for finding in findings)
     kinds = {file.path.name: file.kind for file in read_files(dist)[0]}
-    assert {name: index.files[name] for name in kinds} == {
-        name: (dist / name).read_bytes() for name in kinds
-    }
+    actual = {name: index.files[name] for name in kinds}
+    assert actual == {name: (dist / name).read_bytes() for name in kinds}
     waves = [WAVE[kinds[name]] for name in index.uploaded]
     assert waves == sorted(waves)
     for wave in (1, 2, 3, 4):
@@ -145,9 +144,8 @@ def test_publish_skips_files_that_the_index_has(index: SmallIndex, dist: Path) -
     some = sorted(path for path in dist.iterdir())[:3]
     index.files = {path.name: path.read_bytes() for path in some}
     release(index, dist, resume=True)
-    assert sorted(index.uploaded) == sorted(
-        path.name for path in dist.iterdir() if path not in some
-    )
+    actual = sorted(index.uploaded)
+    assert actual == sorted(path.name for path in dist.iterdir() if path not in some)
     index.events.clear()
     release(index, dist)
     assert index.uploaded == []
@@ -212,9 +210,8 @@ def test_publish_under_a_fault_is_complete_or_can_be_resumed(
         for name in fault:
             setattr(index, name, getattr(sound, name))
     assert all(finding.passed for finding in release(index, dist))
-    assert {name: index.files[name] for name in kinds} == {
-        file.path.name: file.path.read_bytes() for file in files
-    }
+    actual = {name: index.files[name] for name in kinds}
+    assert actual == {file.path.name: file.path.read_bytes() for file in files}
     waves = [WAVE[kinds[name]] for name in index.uploaded]
     assert waves == sorted(waves)
     assert secret not in capsys.readouterr().err
@@ -330,9 +327,8 @@ def test_waiting_asks_the_index_less_and_less_often(
     index.hidden_looks = 5
     module.wait_until_served(client, files, 60)
     assert pauses == [0.01, 0.02, 0.03, 0.03, 0.03]
-    assert capsys.readouterr().err.count("not served yet, looking again in") == 4, (
-        "the first look tells nothing"
-    )
+    actual = capsys.readouterr().err.count("not served yet, looking again in")
+    assert actual == 4, "the first look tells nothing"
 
 
 def test_publish_lock_is_in_a_folder_of_this_user(index: SmallIndex, dist: Path) -> None:
@@ -393,9 +389,8 @@ def test_publish_needs_attestations_for_an_index_of_the_plan(
     monkeypatch.setattr(
         module, "read_plan", lambda: replace(plan, attestations=(f"{index.url}upload/",))
     )
-    with pytest.raises(
-        GatesError, match="expected an attestation next to its file, found none"
-    ):
+    words = "expected an attestation next to its file, found none"
+    with pytest.raises(GatesError, match=words):
         release(index, dist)
     assert index.events == []
     release(index, dist, dry_run=True)
@@ -421,9 +416,8 @@ def test_publish_refuses_files_with_less_provenance_than_the_release_before(
     ).encode()
     for path in (slsa, old):
         path.unlink()
-        with pytest.raises(
-            GatesError, match=r"provenance on the index: leanspec_mcp_bin-.*as 0\.2\.9"
-        ):
+        words = r"provenance on the index: leanspec_mcp_bin-.*as 0\.2\.9"
+        with pytest.raises(GatesError, match=words):
             release(index, dist)
         assert index.uploaded == []
     for file in files.values():

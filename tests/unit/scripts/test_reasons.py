@@ -41,9 +41,8 @@ def test_reasons_have_no_name_of_python(tmp_path: Path) -> None:
         of(lambda: tomllib.loads("=")): "Invalid",
         reason(EOFError()): "it is damaged",
     }
-    assert {
-        text: text.startswith(start) for text, start in reasons.items()
-    } == dict.fromkeys(reasons, True)
+    actual = {text: text.startswith(start) for text, start in reasons.items()}
+    assert actual == dict.fromkeys(reasons, True)
 
 
 def test_a_stopped_gate_has_a_reason_in_words(tmp_path: Path) -> None:

@@ -59,11 +59,8 @@ def test_a_signature_is_accepted_and_states_its_claim(
 ) -> None:
     path, signature, public = signed()
     claims = verify(path, signature, read_public(public), CLAIM)
-    assert (claims["file"], claims["version"], claims["platform"]) == (
-        "release.json",
-        "1.2.3",
-        "any",
-    )
+    expected = ("release.json", "1.2.3", "any")
+    assert (claims["file"], claims["version"], claims["platform"]) == expected
     assert verify(path, signature, read_public(public.splitlines()[1]), CLAIM)
 
 
@@ -212,7 +209,6 @@ def test_a_name_with_colons_is_claimed_whole(tmp_path: Path) -> None:
 def test_a_key_with_foreign_characters_is_damaged() -> None:
     """A decoder that skips them would read another key than the one that is shown."""
     comment, data = bytes(KeyPair.generate().public_key).decode().splitlines()
-    with pytest.raises(
-        CommandError, match="this is not a minisign public key: invalid base64"
-    ):
+    words = "this is not a minisign public key: invalid base64"
+    with pytest.raises(CommandError, match=words):
         read_public(f"{comment}\n{data[:10]} {data[10:]}")

@@ -112,9 +112,8 @@ def test_binaries_kept_are_checked_and_of_the_same_version(tmp_path: Path) -> No
     collect(base, "1.2.3")
     collect(base, "1.2.3", platform=OTHER, keep=True)
     assert {each.platform for each in read_collected(base)} == {"linux-x64", "linux-arm64"}
-    with pytest.raises(
-        CommandError, match=r"are of different versions: `1\.2\.3`, `1\.2\.4`"
-    ):
+    words = r"are of different versions: `1\.2\.3`, `1\.2\.4`"
+    with pytest.raises(CommandError, match=words):
         collect(base, "1.2.4", platform=OTHER, keep=True)
     collect(base, "1.2.4", platform=OTHER)
     assert {each.platform for each in read_collected(base)} == {"linux-arm64"}
@@ -131,9 +130,8 @@ def test_a_record_of_a_binary_for_another_machine_is_refused(
     record = json.loads(path.with_name("binary.json").read_text("utf-8"))
     record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name("binary.json").write_text(json.dumps(record), "utf-8")
-    with pytest.raises(
-        CommandError, match="is an executable for linux-arm64, not for `linux-x64`"
-    ):
+    words = "is an executable for linux-arm64, not for `linux-x64`"
+    with pytest.raises(CommandError, match=words):
         read_collected(base)
 
 
@@ -167,7 +165,6 @@ def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
     facts = json.loads(record.read_text("utf-8"))
     for change in ({"program": "cli"}, {"platform": "linux-arm64"}):
         record.write_text(json.dumps(facts | change), "utf-8")
-        with pytest.raises(
-            CommandError, match=r"describes `.*`, expected `mcp` for `linux-x64`"
-        ):
+        words = r"describes `.*`, expected `mcp` for `linux-x64`"
+        with pytest.raises(CommandError, match=words):
             read_collected(base)

@@ -285,9 +285,8 @@ def test_bump_sets_a_cargo_workspace_and_its_lock(tree: Path, tmp_path: Path) ->
         capture_output=True,
         text=True,
     )
-    assert {each["version"] for each in json.loads(metadata.stdout)["packages"]} == {
-        "0.1.1-dev.2"
-    }
+    expected = {"0.1.1-dev.2"}
+    assert {each["version"] for each in json.loads(metadata.stdout)["packages"]} == expected
 
 
 @needs("cargo")
@@ -373,9 +372,8 @@ def test_a_killed_bump_is_completed_or_taken_back(
     command = [sys.executable, "-c", KILLED, str(tree), str(files)]
     process = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     assert process.returncode == -9, "SIGKILL"
-    assert str(version_places.home_version(tree)) == BEFORE, (
-        "its home is the last to change"
-    )
+    actual = str(version_places.home_version(tree))
+    assert actual == BEFORE, "its home is the last to change"
     version_places.apply(version_places.planned(Version(after), tree))
     assert not [path for path in tree.rglob(".*.new") if path.is_file()], (
         "nothing is left beside the files"
@@ -416,10 +414,8 @@ def test_a_killed_bump_is_repeated(released_tree: Path, tmp_path: Path) -> None:
     bump("0.3.1", "--offline")
     git(tree, "commit", "--quiet", "--all", "--message", "Release")
     refused = bump("0.3.1", "--offline", code=1)
-    assert (
-        "`0.3.1` is not above `0.3.1`, which the changelog of the last commit has"
-        in refused
-    )
+    message = "`0.3.1` is not above `0.3.1`, which the changelog of the last commit has"
+    assert message in refused
 
 
 @pytest.mark.parametrize(
@@ -442,9 +438,8 @@ def test_bump_names_another_repository_everywhere(tmp_path: Path) -> None:
     text = manifest.read_text("utf-8")
     manifest.write_text(text.replace(line.format(old.url), line.format(new)), "utf-8")
     edits = version_places.planned(version_places.home_version(), tmp_path)
-    assert {"urls", "name", "repository"} <= {
-        place.what for edit in edits for place in edit.places if not place.agrees
-    }
+    actual = {place.what for edit in edits for place in edit.places if not place.agrees}
+    assert {"urls", "name", "repository"} <= actual
     version_places.apply(edits)
     edits = version_places.planned(version_places.home_version(), tmp_path)
     assert all(place.agrees for edit in edits for place in edit.places)
@@ -494,9 +489,8 @@ def test_bump_names_a_missing_line_with_the_repository(
     (tree / "docs/verifying.md").write_text("# Verifying\n")
     edits = version_places.planned(Version(BEFORE), tree)
     wrong = [place for edit in edits for place in edit.places if not place.agrees]
-    assert {(place.file, place.found) for place in wrong} == {
-        ("docs/verifying.md", "no such line")
-    }
+    expected = {("docs/verifying.md", "no such line")}
+    assert {(place.file, place.found) for place in wrong} == expected
 
 
 def test_bump_without_a_version_writes_no_heading(tree: Path) -> None:

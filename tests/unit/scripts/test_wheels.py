@@ -138,9 +138,8 @@ def test_lean_spec_carries_the_pins_of_grafted_libraries(grafted: Path) -> None:
 
 def test_wheels_changes_no_tracked_file(dist: Path) -> None:
     assert dist.exists()
-    assert 'SHA256: "dict[str, dict[str, str]]" = {}' in (
-        ROOT / "leanspec_launcher/_pins.py"
-    ).read_text("utf-8")
+    message = 'SHA256: "dict[str, dict[str, str]]" = {}'
+    assert message in (ROOT / "leanspec_launcher/_pins.py").read_text("utf-8")
 
 
 def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
@@ -149,10 +148,8 @@ def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert all(not archive.read(name).startswith(b"\x7fELF") for name in names)
-    assert {name.split("/")[0] for name in names} == {
-        "leanspec_launcher",
-        f"lean_spec-{RELEASED}.dist-info",
-    }
+    correct = {"leanspec_launcher", f"lean_spec-{RELEASED}.dist-info"}
+    assert {name.split("/")[0] for name in names} == correct
 
 
 def test_twine_accepts_every_file(dist: Path) -> None:

@@ -17,9 +17,8 @@ def test_work_folder_is_empty_and_removed_afterwards(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
     with work_folder(tmp_path) as folder:
         assert list(folder.iterdir()) == []
-        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-            [folder.name, "mine"]
-        )
+        actual = sorted(path.name for path in tmp_path.iterdir())
+        assert actual == sorted([folder.name, "mine"])
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -83,9 +83,8 @@ def test_an_entry_that_names_an_address_too_is_said(home: Path) -> None:
     }
     write(home / ".gemini/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
     (finding,) = configured_as("gemini")
-    assert (
-        finding.problem == "also has `url`, which a client may use instead of the command"
-    )
+    expected = "also has `url`, which a client may use instead of the command"
+    assert finding.problem == expected
 
 
 def test_a_file_below_the_project_is_the_projects(
@@ -207,9 +206,8 @@ def test_the_server_of_another_project_goes_with_a_word(ask: Ask, home: Path) ->
     other = home.parent / "other"
     (other / "specs").mkdir(parents=True)
     output = ask("cline", "--write", "--yes", "--project", str(other)).stdout
-    assert (
-        f"the server of `{Path.cwd()}` is replaced: another `--name` keeps both" in output
-    )
+    words = f"the server of `{Path.cwd()}` is replaced: another `--name` keeps both"
+    assert words in output
 
 
 def test_a_rejected_server_of_a_project_decides_nothing(ask: Ask, home: Path) -> None:

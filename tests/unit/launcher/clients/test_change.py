@@ -101,9 +101,8 @@ def test_what_changes_is_shown_and_asked(ask: Ask, home: Path) -> None:
     assert file.read_text() == before
     ask("qwen", "--write", "--scope", "user", answer="y\n", terminal=True)
     assert server_in(file) == {"command": PROGRAM, "args": []}
-    assert (
-        json.loads(file.read_text())["mcpServers"]["other"] == OTHER["mcpServers"]["other"]
-    )
+    correct = OTHER["mcpServers"]["other"]
+    assert json.loads(file.read_text())["mcpServers"]["other"] == correct
     assert (home / ".qwen/settings.json.before-leanspec").read_text() == before
     with pytest.raises(CommandError, match="there is no terminal to ask on"):
         ask("qwen", "--remove", "--scope", "user")
@@ -113,11 +112,8 @@ def test_the_projects_own_file_is_the_default(ask: Ask) -> None:
     ask("qwen", "--write", "--yes", "--absolute")
     assert server_in(Path(".qwen/settings.json"))["command"] == PROGRAM
     ask("claude", "--write", "--yes")
-    assert server_in(Path(".mcp.json"), "claude") == {
-        "type": "stdio",
-        "command": "uvx",
-        "args": ["leanspec-mcp"],
-    }
+    correct = {"type": "stdio", "command": "uvx", "args": ["leanspec-mcp"]}
+    assert server_in(Path(".mcp.json"), "claude") == correct
     with pytest.raises(CommandError, match="Cline has no file in a project") as error:
         ask("cline", "--write", "--yes", "--scope", "project")
     assert error.value.hint == "use `--scope user`"
@@ -130,12 +126,8 @@ def test_a_users_own_settings_of_the_entry_stay(ask: Ask, home: Path) -> None:
     )
     ask("kiro", "--write", "--scope", "user", "--yes")
     folder = str(Path.cwd())
-    assert server_in(file) == {
-        "command": PROGRAM,
-        "args": [],
-        "disabled": True,
-        "cwd": folder,
-    }
+    correct = {"command": PROGRAM, "args": [], "disabled": True, "cwd": folder}
+    assert server_in(file) == correct
 
 
 def test_another_server_of_that_name_is_not_touched(ask: Ask, home: Path) -> None:
@@ -195,9 +187,8 @@ def test_a_file_keeps_its_mode_and_a_link_its_place(ask: Ask, home: Path) -> Non
     ask("claude", "--write", "--scope", "user", "--yes")
     assert (home / ".claude.json").is_symlink()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert (
-        stat.S_IMODE(kept.with_name("claude.json.before-leanspec").stat().st_mode) == 0o600
-    )
+    actual = stat.S_IMODE(kept.with_name("claude.json.before-leanspec").stat().st_mode)
+    assert actual == 0o600
     assert server_in(kept, "claude")["command"] == PROGRAM
 
 
@@ -207,9 +198,8 @@ def test_a_dry_run_refuses_what_a_change_does(ask: Ask, home: Path) -> None:
     file.chmod(0o444)
     with pytest.raises(CommandError, match="it is read-only"):
         ask("qwen", "--write", "--scope", "user", "--dry-run")
-    assert (
-        "has no such server" in ask("qwen", "--remove", "--scope", "user", "--yes").stdout
-    )
+    message = ask("qwen", "--remove", "--scope", "user", "--yes").stdout
+    assert "has no such server" in message
 
 
 @pytest.mark.posix
@@ -273,9 +263,8 @@ def test_a_file_that_the_client_writes_meanwhile_is_left_alone(
 def test_a_folder_that_may_not_be_written_is_said(ask: Ask, home: Path) -> None:
     file = write(home / ".qwen/settings.json", "{}")
     file.parent.chmod(0o500)
-    with pytest.raises(
-        CommandError, match=r"cannot change `.*/mcp\.json`: permission denied"
-    ):
+    words = r"cannot change `.*/mcp\.json`: permission denied"
+    with pytest.raises(CommandError, match=words):
         ask("qwen", "--write", "--scope", "user", "--yes")
     assert file.read_text() == "{}"
 
@@ -351,9 +340,8 @@ def test_a_relative_folder_of_a_variable_writes_nothing_into_this_one(
         monkeypatch.setenv(variable, "relative")
     ask("vscode", "--write", "--scope", "user", "--yes")
     assert file_to_change(CLIENTS["vscode"], "user", Path.cwd()).is_relative_to(home)
-    with pytest.raises(
-        CommandError, match="`CODEX_HOME` is not an absolute path: `relative`"
-    ):
+    words = "`CODEX_HOME` is not an absolute path: `relative`"
+    with pytest.raises(CommandError, match=words):
         ask("codex", "--write", "--scope", "user", "--yes")
     assert list(configured(Path.cwd())), "the others are still examined"
     assert [path.name for path in Path.cwd().iterdir()] == ["specs"]

@@ -35,10 +35,8 @@ def test_the_word_of_copilot_alone_is_replaced(ask: Ask) -> None:
 def test_copilot_gets_its_server_where_the_teams_are(ask: Ask) -> None:
     write(Path(".github/mcp.json"), json.dumps(TEAM))
     ask("copilot", "--write", "--yes")
-    assert list(json.loads(Path(".github/mcp.json").read_text())["mcpServers"]) == [
-        "team",
-        "leanspec",
-    ]
+    expected = ["team", "leanspec"]
+    assert list(json.loads(Path(".github/mcp.json").read_text())["mcpServers"]) == expected
     assert not Path(".mcp.json").exists()
 
 
@@ -72,9 +70,8 @@ def test_doctor_says_that_a_client_refuses_the_whole_file(ask: Ask) -> None:
     file = Path(".mcp.json")
     write(file, "// mine\n" + file.read_text())
     (finding,) = configured_as("claude")
-    assert (
-        finding.problem == "Claude Code refuses the whole file: it has a comment in line 1"
-    )
+    expected = "Claude Code refuses the whole file: it has a comment in line 1"
+    assert finding.problem == expected
 
 
 def test_comments_that_a_client_takes_stay(ask: Ask) -> None:

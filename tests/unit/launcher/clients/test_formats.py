@@ -174,9 +174,8 @@ def test_toml_keeps_what_it_says(text: str, newline: str) -> None:
     new = toml_text.put(text, TOML_PATH, ENTRY)
     document = tomllib.loads(text)
     assert new.startswith(text)
-    assert tomllib.loads(new)["mcp_servers"] == document.get("mcp_servers", {}) | {
-        "leanspec": ENTRY
-    }
+    actual = tomllib.loads(new)["mcp_servers"]
+    assert actual == document.get("mcp_servers", {}) | {"leanspec": ENTRY}
     assert toml_text.put(new, TOML_PATH, ENTRY) == new
     assert tomllib.loads(toml_text.drop(new, TOML_PATH)) == document
     assert toml_text.drop(new, TOML_PATH).rstrip() == text.rstrip()
@@ -186,9 +185,8 @@ def test_a_python_that_reads_no_toml_writes_a_new_file_and_changes_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 18))
-    assert tomllib.loads(toml_text.put("", TOML_PATH, ENTRY)) == {
-        "mcp_servers": {"leanspec": ENTRY}
-    }
+    correct = {"mcp_servers": {"leanspec": ENTRY}}
+    assert tomllib.loads(toml_text.put("", TOML_PATH, ENTRY)) == correct
     assert toml_text.read("\n", TOML_PATH) is None
     with pytest.raises(BrokenError, match="is older than"):
         toml_text.put("a = 1\n", TOML_PATH, ENTRY)

@@ -169,10 +169,8 @@ def test_the_users_own_server_counts_until_the_projects_is_approved(
     assert "takes precedence, and starts `/bin/true`" in output
     project, own = configured_as("codex")
     assert "which does not exist" in project.problem
-    assert (own.path, own.problem) == (
-        user,
-        "starts `/bin/true`, which is not this server",
-    )
+    correct = (user, "starts `/bin/true`, which is not this server")
+    assert (own.path, own.problem) == correct
 
 
 def test_a_folder_that_is_no_project_goes_out_of_an_entry(ask: Ask, home: Path) -> None:
@@ -232,9 +230,8 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
 
 def test_an_ended_client_is_only_removed_from(ask: Ask) -> None:
     file = write(Path(".roo/mcp.json"), json.dumps({"mcpServers": {"leanspec": NPX}}))
-    with pytest.raises(
-        CommandError, match="cannot add a server to Roo Code: it ended on 2026-05-15"
-    ) as error:
+    words = "cannot add a server to Roo Code: it ended on 2026-05-15"
+    with pytest.raises(CommandError, match=words) as error:
         ask("roo", "--write", "--yes")
     assert error.value.hint == "leanspec-launcher mcp-config roo --remove"
     (finding,) = configured_as("roo")

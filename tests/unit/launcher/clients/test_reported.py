@@ -261,17 +261,13 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     (home / ".cursor").mkdir()
     result = ask()
     lines = result.stdout.splitlines()
-    assert lines[:3] == [
-        "found here:",
-        "  cursor          Cursor: .cursor/mcp.json",
-        "others:",
-    ]
+    expected = ["found here:", "  cursor          Cursor: .cursor/mcp.json", "others:"]
+    assert lines[:3] == expected
     assert len(lines) == len(CLIENTS) + 2
     assert "`leanspec-launcher mcp-config CLIENT` prints its lines" in result.stderr
     report = json.loads(ask("--json").stdout)
-    assert [each["client"] for each in report["clients"] if each["is_present"]] == [
-        "cursor"
-    ]
+    correct = ["cursor"]
+    assert [each["client"] for each in report["clients"] if each["is_present"]] == correct
     (home / ".cursor").rmdir()
     first = next(iter(CLIENTS))
     heading = "no client was found; supported clients:"

@@ -75,9 +75,8 @@ def test_a_folder_that_the_client_fills_in_is_left_to_it(ask: Ask) -> None:
     ask("vscode", "--write", "--yes", "--scope", "user")
     assert entry_of("vscode")["cwd"] == "${workspaceFolder}"
     ask("cursor", "--write", "--yes")
-    assert entry_of("cursor", "project")["args"] == [
-        *("-c", server.GO_THERE, "sh", "${workspaceFolder}", "uvx", "leanspec-mcp")
-    ]
+    expected = [*("-c", server.GO_THERE, "sh", "${workspaceFolder}", "uvx", "leanspec-mcp")]
+    assert entry_of("cursor", "project")["args"] == expected
 
 
 def test_cmd_enters_a_folder_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,9 +89,8 @@ def test_cmd_enters_a_folder_on_windows(monkeypatch: pytest.MonkeyPatch) -> None
     inner, folder = out_of_folder(started)
     assert (inner.words, folder) == ([r"C:\a b\python.exe", "-m", "x"], r"C:\my project")
     for name in ("a&b", "100%", "a^b", "wow!"):
-        with pytest.raises(
-            CommandError, match=r"cannot pass `.*` to `cmd`, which interprets"
-        ):
+        words = r"cannot pass `.*` to `cmd`, which interprets"
+        with pytest.raises(CommandError, match=words):
             in_folder(ServerCommand("x"), rf"C:\{name}")
 
 
@@ -102,9 +100,8 @@ def test_a_path_that_reads_as_a_variable_is_refused(
     folder = tmp_path / "a ${HOME}"
     (folder / "specs").mkdir(parents=True)
     monkeypatch.chdir(folder)
-    with pytest.raises(
-        CommandError, match="contains a sign that VS Code would take for a variable"
-    ):
+    words = "contains a sign that VS Code would take for a variable"
+    with pytest.raises(CommandError, match=words):
         ask("vscode", "--write", "--yes", "--scope", "user", "--project", ".")
     ask("claude-desktop", "--write", "--yes")
 
@@ -215,10 +212,8 @@ def test_a_policy_names_the_server_and_what_is_written(name: str, ask: Ask) -> N
     assert first.startswith(f"# {CLIENTS[name].title}: ")
     assert not re.search("NAME|COMMAND|PROGRAM", "".join(lines))
     if name in ("claude", "copilot", "vscode"):
-        assert [json.loads(line) for line in lines] == [
-            {"serverName": "leanspec"},
-            {"serverCommand": ["uvx", "leanspec-mcp"]},
-        ]
+        expected = [{"serverName": "leanspec"}, {"serverCommand": ["uvx", "leanspec-mcp"]}]
+        assert [json.loads(line) for line in lines] == expected
 
 
 def test_another_name_is_written_and_removed(ask: Ask) -> None:

@@ -27,9 +27,8 @@ def test_a_start_names_the_parts_of_the_pages_that_have_no_api(web: Web) -> None
     paths = ["/api/sessions", "/api/sessions/x/stop", "/api/chat"]
     record = web.pages.parent / "pages.json"
     record.write_text(json.dumps({"missing-api": paths}))
-    assert "no API yet for these parts of the pages: chat, sessions\n" in stderr_of_a_start(
-        web
-    )
+    answer = stderr_of_a_start(web)
+    assert "no API yet for these parts of the pages: chat, sessions\n" in answer
     for text in ("[]", "{}", '{"missing-api": [1]}', '{"missing-api": ["x"]}', "{"):
         record.write_text(text)
         assert "no API" not in stderr_of_a_start(web)

@@ -174,10 +174,8 @@ def test_same_bytes_names_the_folder_that_has_no_binaries(
     (tmp_path / "nothing").mkdir()
     with pytest.raises(CommandError) as error:
         list(same_bytes.same_bytes(release_files(dist), tmp_path / "nothing"))
-    assert (
-        error.value.message
-        == f"the build failed: no binary is collected in `{tmp_path / 'nothing'}`"
-    )
+    expected = f"the build failed: no binary is collected in `{tmp_path / 'nothing'}`"
+    assert error.value.message == expected
     assert error.value.hint
     assert error.value.hint.startswith("collect it first")
 

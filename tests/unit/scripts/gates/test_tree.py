@@ -57,9 +57,8 @@ def test_tag_and_tree_must_be_those_of_the_release(tmp_path: Path, plan: Plan) -
     assert failures(commit.tag(replace(plan, version=Version("0.3.1.dev1")), root)) == []
     (root / "a").write_text("2")
     changes = "changed or unknown files: 1, such as `M a`"
-    assert failures(commit.tree(plan, root)) == [
-        f"git status: expected clean, found {changes}"
-    ]
+    expected = [f"git status: expected clean, found {changes}"]
+    assert failures(commit.tree(plan, root)) == expected
     draft = replace(plan, is_draft=True)
     assert next(commit.tree(draft, root)).is_gap, "it comes before the commit"
     assert not next(commit.tag(draft, root)).is_gap, "it is there already"
@@ -67,9 +66,8 @@ def test_tag_and_tree_must_be_those_of_the_release(tmp_path: Path, plan: Plan) -
     assert next(commit.tag(later, root)).is_gap, "it comes after the commit"
     (root / "new").write_text("not in git")
     changes = "changed or unknown files: 2, such as `?? new`"
-    assert failures(commit.tree(draft, root)) == [
-        f"git status: expected clean, found {changes}"
-    ]
+    correct = [f"git status: expected clean, found {changes}"]
+    assert failures(commit.tree(draft, root)) == correct
 
 
 def test_workflow_runs_in_the_repository_of_the_plan(
