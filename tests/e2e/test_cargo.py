@@ -9,14 +9,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher._tables import current
-from tests.support.installers import (
-    EVERYWHERE,
-    Fresh,
-    Installation,
-    Pip,
-    UvPip,
-    from_files,
-)
+from tests.support.installers import EVERYWHERE, Fresh, Installation, Pip, UvPip, from_files
 from tests.support.preconditions import require
 
 

@@ -40,9 +40,7 @@ RED_HAT = "/etc/pki/tls/certs/ca-bundle.crt"
 
 @pytest.fixture(scope="module")
 def built(
-    scripts: Callable[..., CompletedProcess[str]],
-    shared: Path,
-    version: str,
+    scripts: Callable[..., CompletedProcess[str]], shared: Path, version: str
 ) -> Path:
     """Return `binaries/` and `dist/` of programs; that of `cli` is a client of TLS."""
     openssl.must_be_obtainable()

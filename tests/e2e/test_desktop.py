@@ -16,12 +16,7 @@ from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS
 from scripts.collect import desktop
-from tests.support.desktop import (
-    PNPM,
-    write_application,
-    write_image,
-    write_pnpm_workspace,
-)
+from tests.support.desktop import PNPM, write_application, write_image, write_pnpm_workspace
 from tests.support.preconditions import needs
 from tests.support.surroundings import clean
 from tests.support.versions import RELEASED

@@ -112,11 +112,7 @@ def test_every_python_builds_the_very_same_wheel(
     ],
 )
 def test_a_frontend_shows_our_words_and_no_traceback(
-    command: tuple[str, ...],
-    words: str,
-    project: Path,
-    env: dict[str, str],
-    tmp_path: Path,
+    command: tuple[str, ...], words: str, project: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
     result = run([*command, project], env, cwd=tmp_path, code=1)
     assert words in result.stdout + result.stderr

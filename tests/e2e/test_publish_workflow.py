@@ -32,12 +32,7 @@ from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev
 from scripts.tools.processes import own_program
 from tests.support import devpi, openssl, registry
-from tests.support.desktop import (
-    PNPM,
-    pack_pnpm,
-    write_application,
-    write_pnpm_workspace,
-)
+from tests.support.desktop import PNPM, pack_pnpm, write_application, write_pnpm_workspace
 from tests.support.devpi import Devpi
 from tests.support.download import download
 from tests.support.elf import C_LIBRARY, needed, newest_glibc

@@ -24,15 +24,7 @@ if sys.platform != "linux":
 import pty
 import termios
 
-from tests.support.probe import (
-    SECONDS,
-    Launch,
-    Start,
-    end,
-    exit_of,
-    running,
-    wait_until,
-)
+from tests.support.probe import SECONDS, Launch, Start, end, exit_of, running, wait_until
 
 MEGABYTE = 1 << 20
 NAME = attrgetter("name")

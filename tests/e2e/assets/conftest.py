@@ -14,16 +14,11 @@ from minisign import KeyPair, SecretKey
 from scripts.collect.bundles import write_checksum
 from scripts.github.addition import assemble_addition
 from scripts.github.assemble import assemble
-from scripts.github.assembled import (
-    sign_assembled,
-)
+from scripts.github.assembled import sign_assembled
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan, read_plan
 from scripts.tools.processes import OWN_COMMAND
-from tests.support.assets import (
-    LATER,
-    AssetsCommand,
-)
+from tests.support.assets import LATER, AssetsCommand
 from tests.support.desktop import make_deb
 from tests.support.github import GitHub, serving, write_assets
 from tests.support.keys import without_password
@@ -136,10 +131,7 @@ def upload(few: Path, tree: Path, github: GitHub, tmp_path: Path) -> AssetsComma
     """Return `assets --upload` of a few assets, in the copy, as a maintainer runs it."""
 
     def call(
-        *arguments: str | Path,
-        folder: Path = few,
-        mode: str = "--upload",
-        **settings: str,
+        *arguments: str | Path, folder: Path = few, mode: str = "--upload", **settings: str
     ) -> CompletedProcess[str]:
         variables = github.environment() | settings
         env = clean(tmp_path / "home", **variables, PYTHONPATH=str(tree))
@@ -150,9 +142,7 @@ def upload(few: Path, tree: Path, github: GitHub, tmp_path: Path) -> AssetsComma
 
 
 @pytest.fixture
-def publish(
-    upload: AssetsCommand,
-) -> AssetsCommand:
+def publish(upload: AssetsCommand) -> AssetsCommand:
     """Return `assets --publish`, in the same way."""
     return partial(upload, mode="--publish")
 

@@ -12,17 +12,10 @@ from minisign import SecretKey
 
 from leanspec_launcher.commands import CommandError
 from scripts.github.addition import assemble_addition
-from scripts.github.assembled import (
-    verified,
-)
+from scripts.github.assembled import verified
 from scripts.model.plan import Plan
 from scripts.tools.processes import OWN_COMMAND
-from tests.support.assets import (
-    LATER,
-    PASSWORD,
-    AssetsCommand,
-    write_provenance_bundle,
-)
+from tests.support.assets import LATER, PASSWORD, AssetsCommand, write_provenance_bundle
 from tests.support.github import GitHub, names
 from tests.support.keys import without_password
 from tests.support.preconditions import require
@@ -30,11 +23,7 @@ from tests.support.surroundings import clean, run
 
 
 def test_desktop_bundle_is_added_to_a_release_that_is_out(
-    upload: AssetsCommand,
-    publish: AssetsCommand,
-    github: GitHub,
-    added: Path,
-    version: str,
+    upload: AssetsCommand, publish: AssetsCommand, github: GitHub, added: Path, version: str
 ) -> None:
     assert upload().returncode == publish().returncode == 0
     before = github.assets(f"v{version}")
@@ -112,11 +101,7 @@ def test_an_addition_has_a_provenance_of_its_own(
 
 @pytest.mark.parametrize("state", ["nothing", "a draft"])
 def test_addition_to_a_release_that_is_not_out_is_refused(
-    upload: AssetsCommand,
-    github: GitHub,
-    added: Path,
-    version: str,
-    state: str,
+    upload: AssetsCommand, github: GitHub, added: Path, version: str, state: str
 ) -> None:
     if state == "a draft":
         github.create(f"v{version}", draft=True)

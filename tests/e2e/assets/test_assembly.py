@@ -15,9 +15,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.collect.bundles import read_bundle, write_checksum
 from scripts.github.assemble import assemble
-from scripts.github.assembled import (
-    verified,
-)
+from scripts.github.assembled import verified
 from scripts.github.desktop import copy_bundles, missing_bundles, read_bundles
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan, read_plan

@@ -21,9 +21,7 @@ from leanspec_launcher.protocol import handshake
 from leanspec_launcher.tools import digest as digest_of_tools
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
-from scripts.github.assembled import (
-    sign_assembled,
-)
+from scripts.github.assembled import sign_assembled
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan
 from scripts.tools.mcp_session import list_tools

@@ -8,24 +8,15 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher.commands import CommandError
-from scripts.github.assembled import (
-    verified,
-)
+from scripts.github.assembled import verified
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan
-from tests.support.assets import (
-    AssetsCommand,
-    write_provenance_bundle,
-)
+from tests.support.assets import AssetsCommand, write_provenance_bundle
 from tests.support.github import GitHub, names
 
 
 def test_provenance_is_an_asset_and_stays_that_of_the_first_upload(
-    upload: AssetsCommand,
-    github: GitHub,
-    few: Path,
-    version: str,
-    tmp_path: Path,
+    upload: AssetsCommand, github: GitHub, few: Path, version: str, tmp_path: Path
 ) -> None:
     name = f"leanspec-{version}.intoto.jsonl"
     provenance = write_provenance_bundle(tmp_path, few / "SHA256SUMS")
@@ -53,10 +44,7 @@ def test_damaged_provenance_is_refused(
 
 
 def test_provenance_of_other_bytes_is_refused(
-    upload: AssetsCommand,
-    github: GitHub,
-    few: Path,
-    tmp_path: Path,
+    upload: AssetsCommand, github: GitHub, few: Path, tmp_path: Path
 ) -> None:
     provenance = write_provenance_bundle(tmp_path, few / "SHA256SUMS", digest="0" * 64)
     process = upload("--provenance", provenance)

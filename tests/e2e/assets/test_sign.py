@@ -19,11 +19,7 @@ from scripts.github.assembled import (
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan
 from scripts.tools.processes import OWN_COMMAND
-from tests.support.assets import (
-    LISTS,
-    PASSWORD,
-    change_byte,
-)
+from tests.support.assets import LISTS, PASSWORD, change_byte
 from tests.support.keys import OF_ANOTHER_PASSWORD
 from tests.support.surroundings import clean, run
 

@@ -8,27 +8,16 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from scripts.github.assembled import (
-    verified,
-)
+from scripts.github.assembled import verified
 from scripts.github.listing import Listing
 from scripts.github.upload import publish_release, upload_release
 from scripts.model.plan import Plan
-from tests.support.assets import (
-    LISTS,
-    AssetsCommand,
-    change_byte,
-    must_only_read,
-)
+from tests.support.assets import LISTS, AssetsCommand, change_byte, must_only_read
 from tests.support.github import GitHub, names
 
 
 def test_assets_fill_a_draft_and_publish_it(
-    upload: AssetsCommand,
-    publish: AssetsCommand,
-    github: GitHub,
-    few: Path,
-    version: str,
+    upload: AssetsCommand, publish: AssetsCommand, github: GitHub, few: Path, version: str
 ) -> None:
     github.cut_after = 2
     cut = upload()
@@ -66,10 +55,7 @@ def test_assets_fill_a_draft_and_publish_it(
 
 
 def test_assets_downloads_what_github_states_no_digest_of(
-    upload: AssetsCommand,
-    github: GitHub,
-    few: Path,
-    version: str,
+    upload: AssetsCommand, github: GitHub, few: Path, version: str
 ) -> None:
     github.states_digests = False
     release = github.create(f"v{version}", draft=False, notes="notes")
@@ -86,11 +72,7 @@ def test_assets_downloads_what_github_states_no_digest_of(
 
 @pytest.mark.parametrize("notes", ["", " \n", "of a person"])
 def test_assets_fill_a_draft_that_a_person_made(
-    upload: AssetsCommand,
-    github: GitHub,
-    few: Path,
-    version: str,
-    notes: str,
+    upload: AssetsCommand, github: GitHub, few: Path, version: str, notes: str
 ) -> None:
     github.create(f"v{version}", draft=True, notes=notes)
     process = upload()
@@ -191,11 +173,7 @@ def test_assets_upload_refuses_a_release_with_other_bytes(
     ],
 )
 def test_assets_needs_a_client_that_is_logged_in(
-    upload: AssetsCommand,
-    github: GitHub,
-    settings: dict[str, str],
-    words: str,
-    hint: str,
+    upload: AssetsCommand, github: GitHub, settings: dict[str, str], words: str, hint: str
 ) -> None:
     process = upload(**settings)
     assert process.returncode == 1

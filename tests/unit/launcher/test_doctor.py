@@ -10,10 +10,7 @@ import pytest
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.settings import read_settings
-from tests.support.installation import (
-    VERSION,
-    Installation,
-)
+from tests.support.installation import VERSION, Installation
 from tests.support.site import script
 
 pytestmark = pytest.mark.posix

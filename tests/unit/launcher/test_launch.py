@@ -27,9 +27,7 @@ GOOD = script('printf "[%s]" started "$@"; exit 7')
 
 
 @pytest.mark.posix
-def test_start_passes_arguments_and_exit_code(
-    site: Site,
-) -> None:
+def test_start_passes_arguments_and_exit_code(site: Site) -> None:
     site.install("cli", GOOD)
     result = site.start("cli", "a b", "", "--", "ü", code=7)
     assert result.stdout == "[started][a b][][--][ü]"

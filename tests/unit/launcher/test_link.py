@@ -9,12 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import (
-    COMMANDS,
-    CONTENTS,
-    VERSION,
-    Installation,
-)
+from tests.support.installation import COMMANDS, CONTENTS, VERSION, Installation
 from tests.support.site import script
 from tests.support.surroundings import shebang
 
@@ -221,9 +216,7 @@ def test_link_finds_scripts_where_pip_moved_them(
     assert installed.manage("link").count(": linked") == 3
 
 
-def test_link_prefers_the_recorded_script(
-    installed: Installation,
-) -> None:
+def test_link_prefers_the_recorded_script(installed: Installation) -> None:
     (installed.site.root / "bin").mkdir()
     (installed.site.root / "bin/lean-spec").write_text("another")
     assert installed.manage("link").count(f"{installed.scripts}") == 3
@@ -236,9 +229,7 @@ def test_link_refuses_a_checkout(installed: Installation) -> None:
     assert "there are no console scripts of its own" in installed.manage("link", code=1)
 
 
-def test_unlink_refuses_a_script_that_cannot_be_restored(
-    installed: Installation,
-) -> None:
+def test_unlink_refuses_a_script_that_cannot_be_restored(installed: Installation) -> None:
     installed.manage("link")
     (installed.scripts / "leanspec-launcher").write_text("#!/bin/sh\n")
     linked = installed.contents()

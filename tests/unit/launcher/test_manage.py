@@ -14,10 +14,7 @@ import pytest
 from leanspec_launcher.commands import explained
 from leanspec_launcher.web.settings import Settings, data_folder, read_settings
 from scripts.environment import ROOT
-from tests.support.installation import (
-    VERSION,
-    Installation,
-)
+from tests.support.installation import VERSION, Installation
 from tests.support.site import HOST
 from tests.support.surroundings import run
 

@@ -10,11 +10,7 @@ import pytest
 
 from leanspec_launcher._release import Wheel
 from scripts.wheels.pins import WheelPins
-from tests.support.installation import (
-    CONTENTS,
-    VERSION,
-    Installation,
-)
+from tests.support.installation import CONTENTS, VERSION, Installation
 from tests.support.site import HOST
 
 pytestmark = pytest.mark.posix

@@ -7,10 +7,7 @@ import json
 import pytest
 
 from leanspec_launcher.manage.update import index
-from tests.support.installation import (
-    VERSION,
-    Installation,
-)
+from tests.support.installation import VERSION, Installation
 from tests.support.site import HOST
 
 pytestmark = pytest.mark.posix

@@ -158,9 +158,7 @@ def test_same_bytes_sees_one_changed_byte_of_a_rebuild(
     assert sorted(compared) == sorted([*expected, ("other.whl", False)])
 
 
-def test_check_refuses_a_wheel_with_a_truncated_program(
-    tmp_path: Path,
-) -> None:
+def test_check_refuses_a_wheel_with_a_truncated_program(tmp_path: Path) -> None:
     facts = inspect_file(
         wheel(tmp_path, "manylinux_2_17_x86_64", GLIBC, GLIBC[: len(GLIBC) // 2])
     ).facts

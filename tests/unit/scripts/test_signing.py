@@ -12,13 +12,7 @@ import pytest
 from minisign import KeyPair
 
 from leanspec_launcher.commands import CommandError
-from scripts.github.signing import (
-    Claim,
-    read_public,
-    read_secret,
-    sign,
-    verify,
-)
+from scripts.github.signing import Claim, read_public, read_secret, sign, verify
 from tests.support.keys import MEMORY, OPERATIONS, without_password
 from tests.support.preconditions import missing, require
 

@@ -119,9 +119,7 @@ def test_binaries_kept_are_checked_and_of_the_same_version(tmp_path: Path) -> No
     assert {each.platform for each in read_collected(base)} == {"linux-arm64"}
 
 
-def test_a_record_of_a_binary_for_another_machine_is_refused(
-    tmp_path: Path,
-) -> None:
+def test_a_record_of_a_binary_for_another_machine_is_refused(tmp_path: Path) -> None:
     base = tmp_path / "base"
     base.mkdir()
     collect(base, "1.2.3")

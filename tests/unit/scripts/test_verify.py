@@ -143,9 +143,7 @@ def test_verify_release_installs_only_compared_files(
     assert set(installed) == late.files.keys() - {forged}
 
 
-def test_verify_release_of_an_unknown_version_is_one_line(
-    late: SmallIndex,
-) -> None:
+def test_verify_release_of_an_unknown_version_is_one_line(late: SmallIndex) -> None:
     late.hidden_looks = 0
     with pytest.raises(CommandError, match=r"has no file of 9\.9$") as error:
         verify_release(Version("9.9"), late.place)

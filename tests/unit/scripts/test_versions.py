@@ -241,11 +241,7 @@ def test_bump_writes_no_heading_for_a_dev_version(tree: Path) -> None:
 @pytest.mark.parametrize("is_replaced", [False, True])
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyboardInterrupt()])
 def test_a_bump_that_fails_halfway_is_undone(
-    tree: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    error: BaseException,
-    *,
-    is_replaced: bool,
+    tree: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, *, is_replaced: bool
 ) -> None:
     """Before or after a file is replaced."""
     before = {path: path.read_text() for path in tree.rglob("*.toml")}
@@ -483,9 +479,7 @@ def test_bump_refuses_a_repository_without_an_address(
         version_places.planned(Version(BEFORE), tree)
 
 
-def test_bump_names_a_missing_line_with_the_repository(
-    tree: Path,
-) -> None:
+def test_bump_names_a_missing_line_with_the_repository(tree: Path) -> None:
     (tree / "docs/verifying.md").write_text("# Verifying\n")
     edits = version_places.planned(Version(BEFORE), tree)
     wrong = [place for edit in edits for place in edit.places if not place.agrees]

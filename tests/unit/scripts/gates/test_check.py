@@ -18,13 +18,7 @@ from scripts.model.finding import Finding
 from scripts.model.plan import Plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.publish import publish
-from tests.support.release_files import (
-    CLI,
-    MAIN,
-    MCP,
-    failures,
-    release_files,
-)
+from tests.support.release_files import CLI, MAIN, MCP, failures, release_files
 from tests.support.versions import RELEASED
 
 

@@ -14,9 +14,7 @@ from scripts.environment import ROOT, Group
 from scripts.gates import commit, tree
 from scripts.model.plan import Plan
 from scripts.model.repository import MENTIONS, read_repository
-from tests.support.release_files import (
-    failures,
-)
+from tests.support.release_files import failures
 from tests.support.versions import RELEASED
 
 
