@@ -166,3 +166,38 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
             make(folder)
             done.touch()
     return folder
+
+
+IN_A_TERMINAL = """
+import os, pty, sys
+pid, terminal = pty.fork()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+output = b""
+try:
+    while data := os.read(terminal, 10_000):
+        output += data
+except OSError:
+    pass
+os.waitpid(pid, 0)
+sys.stdout.buffer.write(output)
+"""
+
+
+def run_in_a_terminal(command: Sequence[str], env: dict[str, str]) -> str:
+    """Return what a program writes to a terminal of its own."""
+    return run([sys.executable, "-c", IN_A_TERMINAL, *command], env).stdout
+
+
+def as_nobody(root: Path, reached: Path, code: str, exit_code: int = 0) -> tuple[str, str]:
+    """Run Python code as a user who may read all of a folder but one path; return the output."""
+    for folder in (root, *root.parents):
+        if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
+            folder.chmod(folder.stat().st_mode | 0o055)
+    for path in root.rglob("*"):
+        if path != reached:
+            path.chmod(path.stat().st_mode | 0o055)
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    command = [*user, "/usr/bin/python3", "-S", "-B", "-c", code]
+    result = run(command, {"HOME": "/nonexistent"}, cwd=Path("/"), code=exit_code)
+    return result.stdout, result.stderr

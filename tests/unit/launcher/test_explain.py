@@ -31,7 +31,7 @@ from tests.support.modules import write_module
 from tests.support.preconditions import missing, needs, require
 from tests.support.registry import package, serving
 from tests.support.site import HOST, Site, compiled, needing, script, settle, stamps
-from tests.support.surroundings import run
+from tests.support.surroundings import as_nobody, run
 from tests.support.versions import OURS
 
 if sys.platform != "linux":
@@ -91,8 +91,8 @@ def test_a_newer_glibc_is_named(site: Site) -> None:
 def elf_hash(name: bytes) -> bytes:
     """Return the hash of a version's name (System V ABI, chapter 5)."""
     value = 0
-    for each in name:
-        value = (value << 4) + each
+    for byte in name:
+        value = (value << 4) + byte
         value = (value ^ (value & 0xF0000000) >> 24) & 0x0FFFFFFF
     return value.to_bytes(4, "little")
 
@@ -143,24 +143,22 @@ def test_a_changed_file_is_told_from_that_of_another_release(site: Site) -> None
     site.wheel("cli", b"other", 0o644)
     info = site.root / "leanspec_cli_bin-9.9.8.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: leanspec-cli-bin\nVersion: 9.9.8\n"
-    )
-    for recorded, words in (
-        (
-            "2SmKENeww1SDVHh6hHeNmkeElwxLt6TTSLC7Kjq6AAA",
-            "changed    since leanspec-cli-bin 9.9.8 installed it, with 5 bytes",
-        ),
-        (urlsafe_digest(b"other"), "unchanged  since leanspec-cli-bin 9.9.8 installed it"),
+    metadata = "Metadata-Version: 2.1\nName: leanspec-cli-bin\nVersion: 9.9.8\n"
+    (info / "METADATA").write_text(metadata)
+    installed = "since leanspec-cli-bin 9.9.8 installed it"
+    for data, words in (
+        (b"another", f"changed    {installed}, with 5 bytes"),
+        (b"other", f"unchanged  {installed}"),
     ):
-        (info / "RECORD").write_text(f"leanspec_cli_bin/bin/leanspec,sha256={recorded},5\n")
+        recorded = f"leanspec_cli_bin/bin/leanspec,sha256={urlsafe_digest(data)},5\n"
+        (info / "RECORD").write_text(recorded)
         message = site.start("cli", code=126).stderr
         assert f"  {words}\n" in message
         assert "chmod" not in message, "the run bit is the least of it"
-        assert (
+        needed = (
             "  installed  leanspec-cli-bin 9.9.8; lean-spec 9.9.9 needs the same version\n"
-            in message
         )
+        assert needed in message
 
 
 def urlsafe_digest(data: bytes) -> str:
@@ -209,29 +207,10 @@ def test_noexec_file_system_is_named(site: Site, noexec: Path, mode: int) -> Non
 @needs("root", "setpriv", "a Python for every user")
 def test_unreadable_file_is_named_with_a_chmod(site: Site) -> None:
     path = site.install("cli", GOOD, 0o700)
-    system = Path("/usr/bin/python3")
-    for folder in (site.root, *site.root.parents):
-        if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
-            folder.chmod(folder.stat().st_mode | 0o055)
-    for file in site.root.rglob("*"):
-        if file != path:
-            file.chmod(file.stat().st_mode | 0o055)
-    nobody = [
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        str(system),
-        "-S",
-        "-B",
-    ]
-    result = run(
-        [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
-    )
-    assert result.stderr.startswith(
-        f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n"
-    )
-    assert f"hint: let its owner run `chmod a+rx '{path}'`" in result.stderr
+    _, errors = as_nobody(site.root, path, site.call("cli"), 126)
+    words = f"error: refusing to run `{path}`: it cannot be read (Permission denied)\n"
+    assert errors.startswith(words)
+    assert f"hint: let its owner run `chmod a+rx '{path}'`" in errors
 
 
 @pytest.mark.parametrize(
@@ -240,10 +219,7 @@ def test_unreadable_file_is_named_with_a_chmod(site: Site) -> None:
         ("pip", "hint: pip --python "),
         ("uv", "hint: uv pip install --python "),
         ("conda", "hint: conda install --force-reinstall lean-spec leanspec-cli-bin"),
-        (
-            "debian",
-            "system's package manager, or `leanspec-launcher fetch cli`",
-        ),
+        ("debian", "system's package manager, or `leanspec-launcher fetch cli`"),
     ],
 )
 def test_hint_is_that_of_the_installer_in_use(
@@ -252,9 +228,8 @@ def test_hint_is_that_of_the_installer_in_use(
     site.pin("cli", GOOD)
     info = site.root / "lean_spec-9.9.9.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n"
-    )
+    metadata = "Metadata-Version: 2.1\nName: lean-spec\nVersion: 9.9.9\n"
+    (info / "METADATA").write_text(metadata)
     (info / "INSTALLER").write_text(f"{installer}\n")
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -282,15 +257,12 @@ def test_an_import_from_an_archive_is_explained(site: Site, tmp_path: Path) -> N
         for path in site.root.rglob("*"):
             file.write(path, path.relative_to(site.root))
     zipped = Site(archive, site.env)
-    message = run(
-        [sys.executable, "-S", "-c", zipped.call("cli")], site.env, code=127
-    ).stderr
+    command = [sys.executable, "-S", "-c", zipped.call("cli")]
+    message = run(command, site.env, code=127).stderr
     inside = f"`{archive}/leanspec_cli_bin/bin/leanspec`: not there: lean-spec is inside an archive"
     assert inside in message
-    assert (
-        "hint: install lean-spec into a folder instead: `pip install --target FOLDER lean-spec==9.9.9`"
-        in message
-    )
+    typed = "`pip install --target FOLDER lean-spec==9.9.9`"
+    assert f"hint: install lean-spec into a folder instead: {typed}" in message
 
 
 @pytest.mark.parametrize(
@@ -412,13 +384,11 @@ def test_typescript_is_started_through_npx_when_asked(site: Site, tmp_path: Path
     )
     result = site.start("cli", "list", "a b", env=env | {"LEANSPEC_USE_TS": "1"}, code=5)
     assert result.stdout == expected
-    without = site.start(
-        "cli", "list", env={"PATH": "/nowhere", "LEANSPEC_USE_TS": "yes"}, code=127
-    )
-    assert without.stderr.startswith(
-        "error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which needs `npx`"
-    )
-    assert without.stderr.splitlines()[-1].startswith("hint: install Node.js")
+    env = {"PATH": "/nowhere", "LEANSPEC_USE_TS": "yes"}
+    errors = site.start("cli", "list", env=env, code=127).stderr
+    words = "error: `LEANSPEC_USE_TS` asks for lean-spec@0.2.9, which needs `npx`"
+    assert errors.startswith(words)
+    assert errors.splitlines()[-1].startswith("hint: install Node.js")
 
 
 @pytest.mark.long

@@ -110,8 +110,8 @@ class Machine:
         for name, text in environment.files:
             self.write(name, text)
         self.install("lean-spec", "leanspec-cli-bin")
-        launcher = self.packages.parents[1] / "bin/leanspec-launcher"
-        self.write(str(launcher.relative_to(root)), "")
+        self.command = self.packages.parents[1] / "bin/leanspec-launcher"
+        self.write(str(self.command.relative_to(root)), "")
         self.replace("SITE", str(self.packages))
         self.replace("VERSION", VERSION)
         self.replace("checkout_directory", lambda: "")
@@ -173,15 +173,6 @@ class Machine:
         raise InstallerStart(shown([command]) + redirection)
 
 
-def without_pip(machine: Machine) -> None:
-    machine.set_pip(installed=False)
-
-
-def without_uv(machine: Machine) -> None:
-    for name in ("uv", "uvx"):
-        (machine.root / "bin" / name).unlink()
-
-
 def without_any_pip(machine: Machine) -> None:
     (machine.root / "bin/pip").unlink()
     specs = {"pip": None}
@@ -189,35 +180,13 @@ def without_any_pip(machine: Machine) -> None:
 
 
 def without_pip_and_uv(machine: Machine) -> None:
-    without_pip(machine)
+    machine.set_pip(installed=False)
     without_uv(machine)
-
-
-def without_our_command(machine: Machine) -> None:
-    (machine.packages.parents[1] / "bin/leanspec-launcher").unlink()
 
 
 def with_hashes_required(machine: Machine) -> None:
     machine.patch.setenv("PIP_REQUIRE_HASHES", "1")
     machine.patch.setenv("UV_REQUIRE_HASHES", "true")
-
-
-def with_all_extras(machine: Machine) -> None:
-    machine.install("leanspec-http-bin", "leanspec-ui", *DOWNLOAD)
-
-
-def with_download(machine: Machine) -> None:
-    machine.install(*DOWNLOAD)
-
-
-def with_pages_alone(machine: Machine) -> None:
-    machine.install("leanspec-ui")
-
-
-def from_files(machine: Machine) -> None:
-    for info in machine.packages.glob("*.dist-info"):
-        origin = {"url": "file:///w/x.whl", "archive_info": {}}
-        (info / "direct_url.json").write_text(json.dumps(origin))
 
 
 def in_a_folder(machine: Machine) -> None:
@@ -230,36 +199,43 @@ def in_a_managed_python(machine: Machine) -> None:
     machine.patch.setattr(sys, "base_prefix", str(machine.prefix))
 
 
-def from_sources(machine: Machine) -> None:
-    machine.replace("VERSION", "")
-
-
 def in_a_checkout(machine: Machine) -> None:
     machine.replace("VERSION", "")
     machine.replace("checkout_directory", lambda: "platform_wheels")
 
 
-def for_all_users(machine: Machine) -> None:
-    machine.patch.setenv("PIPX_GLOBAL_HOME", str(machine.prefix.parent.parent))
+def without_uv(machine: Machine) -> None:
+    for name in ("uv", "uvx"):
+        (machine.root / "bin" / name).unlink()
 
 
-CIRCUMSTANCES = (
-    without_pip,
-    without_any_pip,
-    without_uv,
-    without_pip_and_uv,
-    without_our_command,
-    with_hashes_required,
-    with_all_extras,
-    with_download,
-    with_pages_alone,
-    from_files,
-    in_a_folder,
-    in_a_managed_python,
-    from_sources,
-    in_a_checkout,
-    for_all_users,
-)
+def from_files(machine: Machine) -> None:
+    for info in machine.packages.glob("*.dist-info"):
+        origin = {"url": "file:///w/x.whl", "archive_info": {}}
+        (info / "direct_url.json").write_text(json.dumps(origin))
+
+
+CIRCUMSTANCES: dict[str, Callable[[Machine], object]] = {
+    "without pip": lambda machine: machine.set_pip(installed=False),
+    "without any pip": without_any_pip,
+    "without uv": without_uv,
+    "without pip and uv": without_pip_and_uv,
+    "without our command": lambda machine: machine.command.unlink(),
+    "with hashes required": with_hashes_required,
+    "with all extras": lambda machine: machine.install(
+        "leanspec-http-bin", "leanspec-ui", *DOWNLOAD
+    ),
+    "with download": lambda machine: machine.install(*DOWNLOAD),
+    "with pages alone": lambda machine: machine.install("leanspec-ui"),
+    "from files": from_files,
+    "in a folder": in_a_folder,
+    "in a managed python": in_a_managed_python,
+    "from sources": lambda machine: machine.replace("VERSION", ""),
+    "in a checkout": in_a_checkout,
+    "for all users": lambda machine: machine.patch.setenv(
+        "PIPX_GLOBAL_HOME", str(machine.prefix.parent.parent)
+    ),
+}
 
 
 def by_hash(program: Program, place: str) -> str:
@@ -332,11 +308,11 @@ def answer_in_full(call: Callable[[], object]) -> str:
 
 def circumstances(
     installer: str,
-) -> dict[str, tuple[Environment, Callable[[Machine], None]]]:
+) -> dict[str, tuple[Environment, Callable[[Machine], object]]]:
     """Return the environments of an installer, and what is changed in each before the questions."""
     plain = ENVIRONMENTS[installer]
     cases = {"": (plain, lambda _: None)} | {
-        change.__name__.replace("_", " "): (plain, change) for change in CIRCUMSTANCES
+        name: (plain, change) for name, change in CIRCUMSTANCES.items()
     }
     for name, text in RECORDS.get(installer, {}).items():
         ((path, _),) = plain.files
@@ -390,8 +366,8 @@ def test_a_hint_runs_no_command_of_a_folders_name(tmp_path: Path) -> None:
     texts: set[str] = set()
     for installer in ENVIRONMENTS:
         cases = circumstances(installer)
-        for name in ("", "without_pip", "in a folder", "from files", "from sources"):
-            environment, change = cases.get(name, cases[""])
+        for name in ("", "without pip", "in a folder", "from files", "from sources"):
+            environment, change = cases[name]
             root = tmp_path / installer / name / "a'$(touch pwned)b"
             with pytest.MonkeyPatch.context() as patch:
                 machine = Machine(root, patch, environment)

@@ -16,7 +16,7 @@ from leanspec_launcher._say import hanging
 from leanspec_launcher.manage import doctor
 from leanspec_launcher.manage.cli import root as launcher
 from tests.support.site import HOST, Site, script
-from tests.support.surroundings import run
+from tests.support.surroundings import run, run_in_a_terminal
 
 pytestmark = pytest.mark.posix
 # A real run of each command; those of the last two need an index.
@@ -33,35 +33,23 @@ RUNS = {
 WITH_AN_INDEX = {"bundle": "test_bundle.py", "update": "test_update.py"}
 # What a terminal of this width does not show whole is broken.
 COLUMNS = 80
-IN_A_TERMINAL = """
-import os, pty, sys
-pid, terminal = pty.fork()
-if not pid:
-    os.execv(sys.argv[1], sys.argv[1:])
-output = b""
-try:
-    while data := os.read(terminal, 10_000):
-        output += data
-except OSError:
-    pass
-os.waitpid(pid, 0)
-sys.stdout.buffer.write(output)
-"""
 
 
 def installed(site: Site) -> Site:
     """Install the command line, with its record."""
     program = script('echo "leanspec 9.9.9"')
-    site.pin("cli", program)
+    site.install("cli", program)
     site.pin("mcp", program)
-    site.wheel("cli", program)
     folder = site.root / "lean_spec-9.9.9.dist-info"
     folder.mkdir()
-    (folder / "METADATA").write_text("Name: lean-spec\nVersion: 9.9.9\n")
-    (folder / "RECORD").write_text("bin/leanspec-launcher,,\n")
-    (folder / "INSTALLER").write_text("pip\n")
     points = "[console_scripts]\nleanspec-launcher = leanspec_launcher.manage:main\n"
-    (folder / "entry_points.txt").write_text(points)
+    for name, text in (
+        ("METADATA", "Name: lean-spec\nVersion: 9.9.9\n"),
+        ("RECORD", "bin/leanspec-launcher,,\n"),
+        ("INSTALLER", "pip\n"),
+        ("entry_points.txt", points),
+    ):
+        (folder / name).write_text(text)
     (site.root / "bin").mkdir()
     (site.root / "bin/leanspec-launcher").write_text("#!/bin/sh\n")
     return site
@@ -174,7 +162,7 @@ def test_doctor_breaks_lines_on_a_terminal_at_spaces_alone(site: Site) -> None:
     doctor = [sys.executable, "-c", site.call("main", ".manage"), "doctor"]
     env = {**site.env, "COLUMNS": str(COLUMNS), "NO_COLOR": "1", "TERM": "xterm"}
     whole = run([*doctor], env, code=1).stdout
-    broken = run([sys.executable, "-c", IN_A_TERMINAL, *doctor], env).stdout
+    broken = run_in_a_terminal(doctor, env)
     long = [line for line in broken.splitlines() if len(line) > COLUMNS]
     assert any(len(line) > COLUMNS for line in whole.splitlines())
     whole_literal = re.compile(r" *(?:\S+|`[^`]*`[:,]?|hint: [^`]*)")
@@ -219,7 +207,7 @@ def test_a_start_that_fails_breaks_its_message_on_a_terminal(site: Site) -> None
     env = {**site.env, "COLUMNS": str(COLUMNS), "TERM": "xterm"}
     command = [sys.executable, "-c", site.call("cli")]
     whole = run(command, env, code=126).stderr
-    output = run([sys.executable, "-c", IN_A_TERMINAL, *command], env).stdout
+    output = run_in_a_terminal(command, env)
     assert output.split() == whole.split()
     lines = output.splitlines()
     long = [line for line in lines if len(line) > COLUMNS and not line.startswith("hint:")]

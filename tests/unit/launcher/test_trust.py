@@ -20,7 +20,7 @@ from leanspec_launcher._search import is_private
 from scripts.wheels.pins import WheelPins
 from tests.support import headers
 from tests.support.site import HOST, NO_WHEEL, Site, needing, script, settle, stamps
-from tests.support.surroundings import run, shebang
+from tests.support.surroundings import as_nobody, run, shebang
 
 GOOD = script("echo started")
 OTHER = 65534
@@ -290,30 +290,13 @@ def test_unknown_machine_starts_the_binary_of_the_variable(
 @needs_root
 @needs("setpriv", "a Python for every user")
 def test_unreachable_place_is_refused_by_start_and_verdicts(site: Site) -> None:
-    system = Path("/usr/bin/python3")
     path = installed(site)
-    for folder in (site.root, *site.root.parents):
-        if folder.stat().st_uid == 0 and folder != Path("/tmp"):  # noqa: S108 - not to be changed
-            folder.chmod(folder.stat().st_mode | 0o055)
-    for file in site.root.rglob("*"):
-        file.chmod(file.stat().st_mode | 0o055)
-    path.parent.chmod(0o700)
-    nobody = [
-        "setpriv",
-        f"--reuid={OTHER}",
-        f"--regid={OTHER}",
-        "--clear-groups",
-        str(system),
-        "-S",
-        "-B",
-    ]
-    message = run(
-        [*nobody, "-c", site.call("cli")], {"HOME": "/nonexistent"}, code=126, cwd=Path("/")
-    ).stderr
-    assert message.startswith(
-        f"error: refusing to run `{path}`: its status cannot be read (Permission denied)\n"
-    )
-    expected = f"hint: let its owner run `chmod a+rx '{path.parent}'`"
+    folder = path.parent
+    folder.chmod(0o700)
+    _, message = as_nobody(site.root, folder, site.call("cli"), 126)
+    words = f"refusing to run `{path}`: its status cannot be read (Permission denied)\n"
+    assert message.startswith(f"error: {words}")
+    expected = f"hint: let its owner run `chmod a+rx '{folder}'`"
     assert message.splitlines()[-1] == expected
     show = (
         "from leanspec_launcher.explain.verdicts import verdicts, deciding;"
@@ -322,8 +305,7 @@ def test_unreachable_place_is_refused_by_start_and_verdicts(site: Site) -> None:
         "print(deciding(verdicts(Start(PROGRAMS['cli']))).refusal.kind.value)"
     )
     code = f"import sys; sys.path.insert(0, {str(site.root)!r}); {show}"
-    actual = run([*nobody, "-c", code], {"HOME": "/nonexistent"}, cwd=Path("/")).stdout
-    assert actual == "cannot be looked at\n"
+    assert as_nobody(site.root, folder, code) == ("cannot be looked at\n", "")
 
 
 def test_pinned_build_of_another_cpu_is_started(site: Site) -> None:
