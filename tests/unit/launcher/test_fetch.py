@@ -93,20 +93,44 @@ def unfinished(site: Site) -> list[str]:
     return [name for name in names if len(name) != 64 and not name.endswith(".lock")]
 
 
+def manage(
+    site: Site,
+    place: str,
+    *options: str,
+    code: int | None = 0,
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run `fetch cli --from`, with a place and options."""
+    return site.manage("fetch", "cli", "--from", place, *options, code=code, env=env)
+
+
+def begin(site: Site, place: str) -> subprocess.Popen[str]:
+    """Start `fetch cli --from` without waiting for its end."""
+    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
+    return subprocess.Popen(
+        [*command, "--from", place],
+        env=site.env,
+        cwd=site.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.mark.long
 @pytest.mark.posix
 def test_a_fetched_wheel_is_what_starts(site: Site, release: Files) -> None:
     assert site.start("cli", code=127).stdout == ""
-    done = site.manage("fetch", "cli", "--from", release.url, code=0)
+    result = manage(site, release.url)
     path = store(site) / site.pins["cli"][HOST.key].executable
-    assert done.stdout == f"cli: {path}/leanspec_cli_bin/bin/leanspec\n"
-    assert done.stderr == ""
+    assert result.stdout == f"cli: {path}/leanspec_cli_bin/bin/leanspec\n"
+    assert result.stderr == ""
     assert site.start("cli").stdout == "started\n"
     assert unfinished(site) == []
     # It is there: nobody is asked again.
-    asked = len(release.asked)
-    assert site.manage("fetch", "cli", "--from", release.url, code=0).stdout == done.stdout
-    assert len(release.asked) == asked
+    requests = len(release.asked)
+    assert manage(site, release.url).stdout == result.stdout
+    assert len(release.asked) == requests
 
 
 @pytest.mark.posix
@@ -147,7 +171,7 @@ def test_fetch_takes_wheels_from_a_folder(
     folder.mkdir()
     for name, data in release.content.items():
         (folder / name).write_bytes(data)
-    site.manage("fetch", "cli", "--from", form.format(folder), code=0)
+    manage(site, form.format(folder))
     assert site.start("cli").stdout == "started\n"
     assert release.asked == []
 
@@ -160,8 +184,8 @@ def test_fetch_downloads_from_the_release_by_default(site: Site, release: Files)
 
 
 def test_fetch_dry_run_downloads_nothing(site: Site, release: Files) -> None:
-    done = site.manage("fetch", "cli", "--from", release.url, "--dry-run", code=0)
-    assert f"`{wheel_name('cli')}` would be fetched from `{release.url}`" in done.stdout
+    output = manage(site, release.url, "--dry-run").stdout
+    assert f"`{wheel_name('cli')}` would be fetched from `{release.url}`" in output
     assert release.asked == []
 
 
@@ -171,20 +195,19 @@ def test_fetch_says_that_an_installed_binary_comes_first(
     site: Site, release: Files
 ) -> None:
     site.wheel("cli", b"damaged")
-    done = site.manage("fetch", "cli", "--from", release.url, code=0)
+    errors = manage(site, release.url).stderr
     installed = site.root / "leanspec_cli_bin/bin/leanspec"
     first = f"note: `{installed}` comes first: "
     words = f"{first}its SHA-256 is not the expected one\nhint: remove `{installed}`"
-    assert words in done.stderr
-    assert "LEANSPEC_CLI_BINARY" not in done.stderr, "its start is not verified"
+    assert words in errors
+    assert "LEANSPEC_CLI_BINARY" not in errors, "its start is not verified"
     installed.unlink()
     assert site.start("cli").stdout == "started\n"
     site.wheel("cli", GOOD)
-    again = site.manage("fetch", "cli", "--from", release.url, code=0).stderr
-    assert again == f"{first}its SHA-256 is the expected one\n"
+    errors = manage(site, release.url).stderr
+    assert errors == f"{first}its SHA-256 is the expected one\n"
     env = {"LEANSPEC_CLI_BINARY": "/bin/true"}
-    done = site.manage("fetch", "cli", "--from", release.url, code=0, env=env)
-    assert "hint: unset LEANSPEC_CLI_BINARY\n" in done.stderr
+    assert "hint: unset LEANSPEC_CLI_BINARY\n" in manage(site, release.url, env=env).stderr
 
 
 @pytest.mark.posix
@@ -297,27 +320,25 @@ FAULTS: dict[str, tuple[Answer, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("answer", "message"), FAULTS.values(), ids=FAULTS)
 def test_a_failed_download_prints_one_message_and_leaves_nothing(
-    release: Files, tmp_path: Path, fault: str
+    release: Files, tmp_path: Path, answer: Answer, message: str
 ) -> None:
-    answer, message = FAULTS[fault]
     # Only those that never end by themselves: a busy machine needs more than two seconds for others.
     limits = SHORT if message == TOO_LONG else replace(SHORT, total=60)
     release.always = answer
-    (name,) = release.content
+    ((name, data),) = release.content.items()
     started = time.monotonic()
-    data = release.content[name]
     part = tmp_path / "part"
     if message == OTHER_BYTES:
         # Whole, by the protocol: the hash tells.
-        found = save(release.url, name, part, len(data), limits=limits)
-        assert found == sha256(part.read_bytes()).hexdigest()
-        assert found != sha256(data).hexdigest()
+        digest = save(release.url, name, part, len(data), limits=limits)
+        assert digest == sha256(part.read_bytes()).hexdigest()
+        assert digest != sha256(data).hexdigest()
     else:
-        with pytest.raises(CommandError, match=re.escape(message)) as caught:
+        with pytest.raises(CommandError, match=re.escape(message)) as error:
             save(release.url, name, part, len(data), limits=limits)
-        assert caught.value.hint
+        assert error.value.hint
     assert time.monotonic() - started < 2 * limits.total
     assert len(release.asked) <= MOST_REQUESTS
 
@@ -326,9 +347,9 @@ def test_a_failed_download_prints_one_message_and_leaves_nothing(
 @pytest.mark.parametrize("fault", ["other bytes", "HTML", "endless", "gone"])
 def test_a_failed_download_keeps_the_store(site: Site, release: Files, fault: str) -> None:
     release.always, message = FAULTS[fault]
-    with pytest.raises(CommandError, match=re.escape(message)) as caught:
+    with pytest.raises(CommandError, match=re.escape(message)) as error:
         fetch(site, release.url)
-    assert caught.value.hint
+    assert error.value.hint
     assert unfinished(site) == []
     assert site.start("cli", code=127).stdout == ""
 
@@ -347,8 +368,7 @@ def cut(after: int) -> Answer:
 def test_a_download_is_repeated_after_a_cut_connection(
     release: Files, tmp_path: Path, tenth: int
 ) -> None:
-    (name,) = release.content
-    data = release.content[name]
+    ((name, data),) = release.content.items()
     release.answers = [cut(len(data) * tenth // 10), status(503, Retry_After="0")]
     save(release.url, name, tmp_path / "part", len(data), limits=SHORT)
     assert (tmp_path / "part").read_bytes() == data
@@ -356,17 +376,15 @@ def test_a_download_is_repeated_after_a_cut_connection(
 
 
 def test_a_compressed_answer_is_read(release: Files, tmp_path: Path) -> None:
-    (name,) = release.content
+    ((name, data),) = release.content.items()
     release.always = compressed
-    data = release.content[name]
     assert save(release.url, name, tmp_path / "part", len(data)) == sha256(data).hexdigest()
 
 
 def test_a_redirect_to_another_server_takes_no_password_along(
     release: Files, tmp_path: Path
 ) -> None:
-    (name,) = release.content
-    data = release.content[name]
+    ((name, data),) = release.content.items()
     with serving() as first:
         first.content[name] = b""
         first.always = to(release.url + name)
@@ -387,10 +405,10 @@ def test_a_redirect_never_leaves_https(
     with serving(certificate) as files:
         files.content[name] = b""
         files.always = to(target)
-        with pytest.raises(CommandError, match="which is not encrypted") as caught:
+        with pytest.raises(CommandError, match="which is not encrypted") as error:
             save(files.url, name, tmp_path / "part", 10, limits=SHORT)
     assert release.asked == []
-    assert not {"secret", "token"} & set(re.findall(r"\w+", str(caught.value)))
+    assert not {"secret", "token"} & set(re.findall(r"\w+", str(error.value)))
 
 
 @pytest.mark.long
@@ -401,11 +419,10 @@ def test_a_download_trusts_the_authority_of_ssl_cert_file(
     certificate = write_certificate(tmp_path / "own.pem")
     with serving(certificate) as files:
         files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
-        asked = ("fetch", "cli", "--from", files.url)
-        done = site.manage(*asked, code=1)
-        assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
-        assert "SSL_CERT_FILE" in done.stderr
-        site.manage(*asked, code=0, env={"SSL_CERT_FILE": str(certificate)})
+        errors = manage(site, files.url, code=1).stderr
+        assert "CERTIFICATE_VERIFY_FAILED" in errors
+        assert "SSL_CERT_FILE" in errors
+        manage(site, files.url, env={"SSL_CERT_FILE": str(certificate)})
     assert site.start("cli").stdout == "started\n"
 
 
@@ -418,8 +435,8 @@ def test_a_download_refuses_an_expired_certificate_and_another_host(
         with serving(certificate) as files:
             files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
             env = {"SSL_CERT_FILE": str(certificate)}
-            done = site.manage("fetch", "cli", "--from", files.url, code=1, env=env)
-            assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
+            result = manage(site, files.url, code=1, env=env)
+            assert "CERTIFICATE_VERIFY_FAILED" in result.stderr
             assert files.asked == []
 
 
@@ -432,9 +449,9 @@ def test_a_download_reports_an_unknown_host_and_a_closed_port(tmp_path: Path) ->
         ("http://xn--/", ""),
         ("http://\ud800/", "IDNA"),
     ):
-        with pytest.raises(CommandError, match=f"cannot be fetched: .*{reason}") as caught:
+        with pytest.raises(CommandError, match=f"cannot be fetched: .*{reason}") as error:
             save(place_of(url), "x.whl", tmp_path / "part", 10, limits=SHORT)
-        assert caught.value.hint
+        assert error.value.hint
 
 
 @pytest.mark.parametrize(
@@ -444,10 +461,10 @@ def test_a_download_reports_an_invalid_proxy(
     proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy)
-    with pytest.raises(CommandError, match="no connection is possible") as caught:
+    with pytest.raises(CommandError, match="no connection is possible") as error:
         save("http://a.invalid/", "x.whl", tmp_path / "part", 10, limits=SHORT)
-    assert "hun" not in str(caught.value)
-    assert "_PROXY" in str(caught.value.hint)
+    assert "hun" not in str(error.value)
+    assert "_PROXY" in str(error.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -470,10 +487,10 @@ def test_a_proxy_that_refuses_does_not_show_the_password(
 ) -> None:
     host = release.url.removeprefix("http://")
     env = {"HTTPS_PROXY": f"http://user:secret@{host}"}
-    done = site.manage("fetch", "cli", "--from", "https://a.invalid/", code=1, env=env)
-    assert "407 Proxy Authentication Required" in done.stderr
-    assert "check the user and password in `HTTPS_PROXY`" in done.stderr
-    assert "secret" not in done.stderr
+    errors = manage(site, "https://a.invalid/", code=1, env=env).stderr
+    assert "407 Proxy Authentication Required" in errors
+    assert "check the user and password in `HTTPS_PROXY`" in errors
+    assert "secret" not in errors
     assert release.headers[0]["Proxy-Authorization"].startswith("Basic ")
 
 
@@ -481,43 +498,31 @@ def test_a_proxy_that_refuses_does_not_show_the_password(
 def test_a_password_in_the_place_is_used_and_never_shown(
     site: Site, release: Files
 ) -> None:
-    place = release.url.replace("http://", "http://user:secret@")
     release.always = status(403)
-    done = site.manage("fetch", "cli", "--from", place, code=1)
+    result = manage(site, release.url.replace("http://", "http://user:secret@"), code=1)
     assert release.headers[0]["Authorization"].startswith("Basic ")
-    assert "secret" not in done.stderr + done.stdout
-    assert done.stdout == ""
-    assert FAULTS["forbidden"][1] in done.stderr
-    assert "\nhint: " in done.stderr
+    assert result.stdout == ""
+    assert "secret" not in result.stderr
+    assert FAULTS["forbidden"][1] in result.stderr
+    assert "\nhint: " in result.stderr
     for place, options in (
         ("http://u:hun/ter2@h.invalid/", []),
         ("http://u:12/ter2@h.invalid/", ["--dry-run"]),
     ):
-        done = site.manage("fetch", "cli", "--from", place, *options)
-        assert "h.invalid/" in done.stdout + done.stderr
-        assert not re.search("hun|12|ter2", done.stdout + done.stderr)
+        result = manage(site, place, *options, code=None)
+        assert "h.invalid/" in result.stdout + result.stderr
+        assert not re.search("hun|12|ter2", result.stdout + result.stderr)
 
 
 @pytest.mark.long
 @pytest.mark.posix
 def test_eight_fetches_at_once_download_one_wheel(site: Site, release: Files) -> None:
-    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
-    started = [
-        subprocess.Popen(
-            [*command, "--from", release.url],
-            env=site.env,
-            cwd=site.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(8)
-    ]
-    while any(each.poll() is None for each in started):
-        found = site.start("cli", code=None)
-        assert found.stdout in ("started\n", "")
-    for each in started:
-        _, said = each.communicate()
-        assert each.returncode == 0, said
+    processes = [begin(site, release.url) for _ in range(8)]
+    while any(process.poll() is None for process in processes):
+        assert site.start("cli", code=None).stdout in ("started\n", "")
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
     assert len(release.asked) == 1, "the others found what the first one fetched"
     assert site.start("cli").stdout == "started\n"
 
@@ -527,24 +532,18 @@ def test_eight_fetches_at_once_download_one_wheel(site: Site, release: Files) ->
 def test_a_fetch_killed_at_fifty_points_leaves_nothing_that_starts(
     site: Site, release: Files
 ) -> None:
-    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
-    begun = time.monotonic()
-    site.manage("fetch", "cli", "--from", release.url, code=0)
-    whole = time.monotonic() - begun
+    before = time.monotonic()
+    manage(site, release.url)
+    whole = time.monotonic() - before
     for point in range(50):
         shutil.rmtree(store(site), ignore_errors=True)
-        running = subprocess.Popen(
-            [*command, "--from", release.url],
-            env=site.env,
-            cwd=site.root,
-            stdout=subprocess.DEVNULL,
-        )
+        process = begin(site, release.url)
         time.sleep(whole * (0.5 + point / 100))
-        running.kill()
-        running.wait()
-        done = site.start("cli", code=None)
-        assert (done.returncode, done.stdout) in ((0, "started\n"), (127, ""))
-    site.manage("fetch", "cli", "--from", release.url, code=0)
+        process.kill()
+        process.communicate()
+        result = site.start("cli", code=None)
+        assert (result.returncode, result.stdout) in ((0, "started\n"), (127, ""))
+    manage(site, release.url)
     assert site.start("cli").stdout == "started\n"
     assert unfinished(site) == []
 
@@ -567,19 +566,13 @@ def test_fetch_ends_if_another_process_holds_the_lock(
 @pytest.mark.posix
 def test_an_interrupted_fetch_leaves_nothing(site: Site, release: Files) -> None:
     release.always = stalled
-    command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
-    running = subprocess.Popen(
-        [*command, "--from", release.url],
-        env=site.env,
-        cwd=site.root,
-        stderr=subprocess.PIPE,
-    )
+    process = begin(site, release.url)
     while not release.asked:
         time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=10)
-    assert running.returncode == 130
-    assert b"Traceback" not in said
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
     assert unfinished(site) == []
 
 
@@ -591,24 +584,24 @@ def test_fetch_on_a_full_disk_leaves_nothing(
     data = pin_wheel(site, "cli", GOOD + b"#" * 3_000_000)
     release.content[wheel_name("cli")] = data
     env = {"XDG_DATA_HOME": str(small_disk)}
-    done = site.manage("fetch", "cli", "--from", release.url, code=1, env=env)
-    assert f"cannot be written to: {os.strerror(errno.ENOSPC)}" in done.stderr
+    errors = manage(site, release.url, code=1, env=env).stderr
+    assert f"cannot be written to: {os.strerror(errno.ENOSPC)}" in errors
     left = [path for path in small_disk.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in left) == 0
 
 
 def test_fetch_reports_a_platform_without_binaries(site: Site, release: Files) -> None:
-    done = site.manage("fetch", "http", "--from", release.url, code=1)
-    assert "release 9.9.9 has no `leanspec-http`" in done.stderr
+    result = site.manage("fetch", "http", "--from", release.url, code=1)
+    assert "release 9.9.9 has no `leanspec-http`" in result.stderr
 
 
 @pytest.mark.posix
 def test_a_program_that_cannot_start_here_is_not_kept(site: Site, release: Files) -> None:
     other = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xf3\x00" + bytes(100)
     release.content[wheel_name("cli")] = pin_wheel(site, "cli", other)
-    done = site.manage("fetch", "cli", "--from", release.url, code=None)
-    if done.returncode:
-        assert "would not start on this machine" in done.stderr
+    result = manage(site, release.url, code=None)
+    if result.returncode:
+        assert "would not start on this machine" in result.stderr
         assert unfinished(site) == []
 
 
@@ -638,9 +631,9 @@ def test_unpack_refuses_what_no_wheel_contains(
 ) -> None:
     wheel = tmp_path / "x.whl"
     wheel.write_bytes(data)
-    with pytest.raises(CommandError, match=re.escape(message)) as caught:
+    with pytest.raises(CommandError, match=re.escape(message)) as error:
         unpack(wheel, tmp_path / "out")
-    assert caught.value.hint
+    assert error.value.hint
     assert list(tmp_path.iterdir()) == [wheel]
 
 
@@ -648,8 +641,8 @@ def test_unpack_refuses_what_no_wheel_contains(
 def test_a_store_that_others_may_write_to_is_not_used(site: Site, release: Files) -> None:
     store(site).mkdir(parents=True)
     store(site).chmod(0o777)
-    done = site.manage("fetch", "cli", "--from", release.url, code=1)
-    assert "does not belong to this user alone" in done.stderr
+    errors = manage(site, release.url, code=1).stderr
+    assert "does not belong to this user alone" in errors
     assert release.asked == []
 
 
@@ -672,18 +665,18 @@ def test_without_its_extra_a_download_says_what_brings_it(site: Site) -> None:
     pin_wheel(site, "cli", GOOD)
     site.files = "http://a.invalid/"
     site.write_pins()
-    done = without_extra(site)
-    assert done.returncode == 1
+    result = without_extra(site)
+    assert result.returncode == 1
     words = "this needs the extra `download` of lean-spec: `httpx` is not installed"
-    assert words in done.stderr
+    assert words in result.stderr
 
 
 @pytest.mark.posix
 def test_a_folder_needs_no_extra(site: Site, release: Files, tmp_path: Path) -> None:
     for name, data in release.content.items():
         (tmp_path / name).write_bytes(data)
-    done = without_extra(site, "cli", "--from", str(tmp_path))
-    assert (done.returncode, done.stderr) == (0, "")
+    result = without_extra(site, "cli", "--from", str(tmp_path))
+    assert (result.returncode, result.stderr) == (0, "")
     assert site.start("cli").stdout == "started\n"
     assert without_extra(site, "--list").stdout.startswith("cli ")
     assert without_extra(site, "--prune").stdout == "nothing to remove\n"
@@ -695,7 +688,7 @@ def test_prune_keeps_what_another_installation_starts(
     site: Site, release: Files, tmp_path: Path
 ) -> None:
     fetch(site, release.url)
-    site.manage("fetch", "cli", "--from", release.url, code=0)
+    manage(site, release.url)
     (program,) = store(site).rglob("bin/leanspec")
     other = Site(tmp_path / "other", site.env)
     copy_launcher(other.root)
@@ -726,8 +719,8 @@ def test_a_lock_that_is_refused_is_a_note(
 
 
 def test_a_checkout_has_nothing_to_fetch(site: Site) -> None:
-    done = site.manage("fetch", code=1)
-    assert "a source checkout belongs to no release" in done.stderr
+    errors = site.manage("fetch", code=1).stderr
+    assert "a source checkout belongs to no release" in errors
 
 
 WRONG_URLS = ("ftp://a.test/", "https:///x", "http://[::1", "https://")
@@ -739,9 +732,11 @@ def test_fetch_refuses_a_place_that_is_neither_folder_nor_url(
     pin_wheel(site, "cli", GOOD)
     (tmp_path / "file").write_bytes(b"")
     places = ("nowhere", str(tmp_path / "nowhere"), str(tmp_path / "file"), *WRONG_URLS)
-    for done in site.manage_each(*(("fetch", "cli", "--from", place) for place in places)):
-        assert done.returncode == 1
-        assert "is neither a folder nor a URL" in done.stderr
+    for result in site.manage_each(
+        *(("fetch", "cli", "--from", place) for place in places)
+    ):
+        assert result.returncode == 1
+        assert "is neither a folder nor a URL" in result.stderr
 
 
 @pytest.mark.posix
@@ -749,8 +744,7 @@ def test_a_folder_with_something_else_in_the_place_of_the_wheel(
     site: Site, tmp_path: Path
 ) -> None:
     pin_wheel(site, "cli", GOOD)
-    asked = ("fetch", "cli", "--from", str(tmp_path))
-    assert "cannot be read" in site.manage(*asked, code=1).stderr
+    assert "cannot be read" in manage(site, str(tmp_path), code=1).stderr
     if sys.platform != "win32":
         os.mkfifo(tmp_path / wheel_name("cli"))
-    assert "is not a regular file" in site.manage(*asked, code=1).stderr
+    assert "is not a regular file" in manage(site, str(tmp_path), code=1).stderr

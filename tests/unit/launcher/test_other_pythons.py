@@ -11,6 +11,7 @@ import pytest
 from scripts.tools.processes import clean_environment
 from tests.support.preconditions import require
 from tests.support.site import HOST, Site, compiled, needing, script
+from tests.support.surroundings import run
 
 pytestmark = pytest.mark.posix
 # What PyPy's `os` does not have.
@@ -18,86 +19,55 @@ LACKING = "import os; [delattr(os, name) for name in ('POSIX_SPAWN_DUP2', 'ST_NO
 
 
 def test_start_works_without_calls_that_python_lacks(site: Site) -> None:
-    program = compiled()
-    site.install("cli", program)
-    command = [sys.executable, "-c", site.call("cli", before=LACKING)]
-    result = subprocess.run(
-        command, env=site.env, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 7, result.stderr
-    result = subprocess.run(
-        [sys.executable, "-c", site.call("main", ".manage", LACKING), "verify", "cli"],
-        env=site.env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    site.install("cli", compiled())
+    run([sys.executable, "-c", site.call("cli", before=LACKING)], site.env, code=7)
+    verify = site.call("main", ".manage", LACKING)
+    run([sys.executable, "-c", verify, "verify", "cli"], site.env)
 
 
 def test_missing_library_is_named_without_posix_spawn(site: Site) -> None:
     """Through a fork, in the place of `posix_spawn`."""
-    program = needing("libgone.so")
-    site.install("cli", program)
+    site.install("cli", needing("libgone.so"))
     command = [sys.executable, "-c", site.call("cli", before=LACKING)]
-    result = subprocess.run(
-        command, env=site.env, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 126
-    assert "it needs `libgone.so`, which this system lacks" in result.stderr
+    errors = run(command, site.env, code=126).stderr
+    assert "it needs `libgone.so`, which this system lacks" in errors
 
 
 @pytest.mark.slow
 @pytest.mark.system
 def test_start_works_in_pypy(dist: Path, tmp_path: Path) -> None:
     require("pypy3")
-    subprocess.run(["pypy3", "-m", "venv", tmp_path / "venv"], check=True)
-    programs = tmp_path / "venv/bin"
     env = clean_environment(HOME=str(tmp_path))
-    subprocess.run(
-        [programs / "pip", "install", "--quiet", "--find-links", dist, "lean-spec"],
-        check=True,
-        env=env,
-    )
-    for command in (
-        ["lean-spec", "--version"],
-        ["leanspec-mcp", "--version"],
-        ["leanspec-launcher", "verify"],
+    run(["pypy3", "-m", "venv", tmp_path / "venv"], env)
+    programs = tmp_path / "venv/bin"
+    run([programs / "pip", "install", "--quiet", "--find-links", dist, "lean-spec"], env)
+    for line in (
+        "lean-spec --version",
+        "leanspec-mcp --version",
+        "leanspec-launcher verify",
     ):
-        result = subprocess.run(
-            [programs / command[0], *command[1:]],
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
+        name, argument = line.split()
+        run([programs / name, argument], env)
 
 
 FIND = "from leanspec_launcher.find import find_leanspec_bin as find; print(find({!r}))"
 
 
-def find(site: Site, program: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-c",
-        f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(program)}",
-    ]
-    return subprocess.run(
-        command, env=site.env, capture_output=True, text=True, check=False
-    )
+def find(site: Site, program: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; sys.path.insert(0, {str(site.root)!r}); {FIND.format(program)}"
+    return run([sys.executable, "-c", program], site.env, code=code, traceback=bool(code))
 
 
 def test_find_leanspec_bin_returns_the_verified_binary(site: Site) -> None:
-    data = script()
-    path = site.install("cli", data)
+    path = site.install("cli", script())
     assert find(site, "cli").stdout == f"{path}\n"
-    assert "FileNotFoundError: no `leanspec-mcp` is installed" in find(site, "mcp").stderr
-    text = "ValueError: unknown program `ui`: choose one of cli, mcp, http"
-    assert text in find(site, "ui").stderr
+    words = "FileNotFoundError: no `leanspec-mcp` is installed"
+    assert words in find(site, "mcp", 1).stderr
+    words = "ValueError: unknown program `ui`: choose one of cli, mcp, http"
+    assert words in find(site, "ui", 1).stderr
     path.write_bytes(script("echo other"))
-    text = f"FileNotFoundError: refusing to run `{path}`: its SHA-256"
-    assert text in find(site, "cli").stderr
+    words = f"FileNotFoundError: refusing to run `{path}`: its SHA-256"
+    assert words in find(site, "cli", 1).stderr
 
 
 @pytest.mark.parametrize(
