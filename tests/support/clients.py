@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,20 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return path
+
+
+def put(path: Path, entry: object, name: str = "leanspec") -> Path:
+    """Write a file with one server."""
+    return write(path, json.dumps({"mcpServers": {name: entry}}))
+
+
+def entry_in(path: Path, *table: str) -> dict[str, object]:
+    """Return the server's entry in a file."""
+    value = json.loads(path.read_text())
+    for key in table or ("mcpServers",):
+        value = value[key]
+    entry: dict[str, object] = value["leanspec"]
+    return entry
 
 
 def contents(folder: Path) -> dict[str, bytes]:

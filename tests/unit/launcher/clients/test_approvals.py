@@ -11,7 +11,7 @@ import pytest
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.table import CLIENTS
-from tests.support.clients import NPX, PROGRAM, Ask, configured_as, contents, write
+from tests.support.clients import NPX, PROGRAM, Ask, configured_as, contents, put, write
 
 
 def test_a_projects_server_decides_once_it_is_approved(ask: Ask, home: Path) -> None:
@@ -56,15 +56,15 @@ def test_a_folder_that_the_client_ignores_is_no_problem(home: Path, tmp_path: Pa
     program = write(tmp_path / "leanspec-mcp", "")
     program.chmod(0o755)
     entry = {"command": str(program), "cwd": "/"}
-    write(home / ".claude.json", json.dumps({"mcpServers": {"leanspec": entry}}))
-    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    put(home / ".claude.json", entry)
+    put(home / ".qwen/settings.json", entry)
     claude, qwen = [*configured_as("claude"), *configured_as("qwen")]
     assert claude.problem == ""
     assert qwen.problem == "is started in `/`, which has no specs"
 
 
 def test_a_second_entry_of_the_server_is_said(ask: Ask, home: Path) -> None:
-    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"specs": NPX}}))
+    put(home / ".qwen/settings.json", NPX, "specs")
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
     assert "`specs` in this file starts this server, too" in output
     first, second = configured_as("qwen")
@@ -81,7 +81,7 @@ def test_an_entry_that_names_an_address_too_is_said(home: Path) -> None:
         "args": ["-m", "leanspec_launcher"],
         "url": "https://x",
     }
-    write(home / ".gemini/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    put(home / ".gemini/settings.json", entry)
     (finding,) = configured_as("gemini")
     expected = "also has `url`, which a client may use instead of the command"
     assert finding.problem == expected

@@ -17,7 +17,7 @@ from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.server import ServerCommand
 from leanspec_launcher.manage.clients.table import CLIENTS, Form
-from tests.support.clients import PROGRAM, Ask, contents, write
+from tests.support.clients import PROGRAM, Ask, contents, entry_in, put, write
 from tests.support.preconditions import needs
 
 THERE = ["-c", server.GO_THERE, "sh"]
@@ -25,11 +25,7 @@ OTHER = {"mcpServers": {"other": {"command": "x", "env": {"KEY": "secret"}}}}
 
 
 def server_in(path: Path, client: str = "qwen") -> dict[str, object]:
-    found = json.loads(path.read_text())
-    for key in CLIENTS[client].table:
-        found = found[key]
-    entry: dict[str, object] = found["leanspec"]
-    return entry
+    return entry_in(path, *CLIENTS[client].table)
 
 
 LIVING = [name for name, client in CLIENTS.items() if not client.ended]
@@ -91,18 +87,18 @@ def test_every_client_names_the_page_that_says_so() -> None:
 def test_what_changes_is_shown_and_asked(ask: Ask, home: Path) -> None:
     file = write(home / ".qwen/settings.json", json.dumps(OTHER, indent=4) + "\n")
     before = file.read_text()
-    said = ask("qwen", "--write", "--scope", "user", answer="n\n", terminal=True)
-    assert "nothing is changed" in said.stdout
-    assert "change it? [y/N]" in said.stdout
-    assert f'+            "command": "{PROGRAM}",' in said.stdout
-    assert "secret" not in said.stdout
+    output = ask("qwen", "--write", "--scope", "user", answer="n\n", terminal=True).stdout
+    assert "nothing is changed" in output
+    assert "change it? [y/N]" in output
+    assert f'+            "command": "{PROGRAM}",' in output
+    assert "secret" not in output
     assert file.read_text() == before
     assert ask("qwen", "--write", "--scope", "user", "--dry-run").exit_code == 0
     assert file.read_text() == before
     ask("qwen", "--write", "--scope", "user", answer="y\n", terminal=True)
-    assert server_in(file) == {"command": PROGRAM, "args": []}
-    correct = OTHER["mcpServers"]["other"]
-    assert json.loads(file.read_text())["mcpServers"]["other"] == correct
+    entry = {"command": PROGRAM, "args": []}
+    servers = OTHER["mcpServers"] | {"leanspec": entry}
+    assert json.loads(file.read_text())["mcpServers"] == servers
     assert (home / ".qwen/settings.json.before-leanspec").read_text() == before
     with pytest.raises(CommandError, match="there is no terminal to ask on"):
         ask("qwen", "--remove", "--scope", "user")
@@ -121,9 +117,7 @@ def test_the_projects_own_file_is_the_default(ask: Ask) -> None:
 
 def test_a_users_own_settings_of_the_entry_stay(ask: Ask, home: Path) -> None:
     entry = {"command": "npx", "args": ["-y", "@leanspec/mcp"], "disabled": True}
-    file = write(
-        home / ".kiro/settings/mcp.json", json.dumps({"mcpServers": {"leanspec": entry}})
-    )
+    file = put(home / ".kiro/settings/mcp.json", entry)
     ask("kiro", "--write", "--scope", "user", "--yes")
     folder = str(Path.cwd())
     correct = {"command": PROGRAM, "args": [], "disabled": True, "cwd": folder}
@@ -133,9 +127,9 @@ def test_a_users_own_settings_of_the_entry_stay(ask: Ask, home: Path) -> None:
 def test_another_server_of_that_name_is_not_touched(ask: Ask, home: Path) -> None:
     text = json.dumps({"mcpServers": {"leanspec": {"command": "mine"}}})
     file = write(home / ".qwen/settings.json", text)
-    for what in ("--write", "--remove"):
+    for option in ("--write", "--remove"):
         with pytest.raises(CommandError, match="another server under the name `leanspec`"):
-            ask("qwen", what, "--scope", "user", "--yes")
+            ask("qwen", option, "--scope", "user", "--yes")
     assert file.read_text() == text
     ask("qwen", "--write", "--scope", "user", "--yes", "--force")
     assert server_in(file)["command"] == PROGRAM
@@ -159,10 +153,10 @@ def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) 
     write(home / ".kiro/settings/mcp.json", "[" * 100_000)
     (home / ".junie/mcp/mcp.json").mkdir(parents=True)
     (home / ".codex").mkdir()
-    said = ask("--all", "--write", "--yes")
-    assert said.return_value == 1
-    assert "cannot change `" in said.stderr
-    assert said.stderr.count("error: ") == 3
+    result = ask("--all", "--write", "--yes")
+    assert result.return_value == 1
+    assert "cannot change `" in result.stderr
+    assert result.stderr.count("error: ") == 3
     assert server_in(home / ".qwen/settings.json")["command"] == PROGRAM
     assert PROGRAM in (home / ".codex/config.toml").read_text()
     assert (home / ".gemini/settings.json").read_text() == "{broken"

@@ -10,7 +10,7 @@ import pytest
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.table import CLIENTS
-from tests.support.clients import NPX, PROGRAM, STDIO, TEAM, Ask, configured_as, write
+from tests.support.clients import NPX, PROGRAM, STDIO, TEAM, Ask, configured_as, put, write
 
 
 def test_claude_and_copilot_accept_the_same_entry_in_one_file(ask: Ask) -> None:
@@ -24,7 +24,7 @@ def test_claude_and_copilot_accept_the_same_entry_in_one_file(ask: Ask) -> None:
 
 def test_the_word_of_copilot_alone_is_replaced(ask: Ask) -> None:
     entry = {"type": "local", "command": "leanspec-mcp", "args": [], "tools": ["*"]}
-    write(Path(".mcp.json"), json.dumps({"mcpServers": {"leanspec": entry}}))
+    put(Path(".mcp.json"), entry)
     (finding,) = configured_as("claude")
     assert "has the type `local`, which Claude Code does not know" in finding.problem
     ask("claude", "--write", "--yes")
@@ -147,9 +147,7 @@ def test_a_list_that_switches_the_server_off_is_said(
 def test_members_of_another_kind_of_server_go_with_a_word(ask: Ask) -> None:
     entry = NPX | {"url": "https://x", "headers": {"Key": "secret"}, "timeout": 9}
     entry |= {"type": "http"}
-    file = write(
-        Path(".gemini/settings.json"), json.dumps({"mcpServers": {"leanspec": entry}})
-    )
+    file = put(Path(".gemini/settings.json"), entry)
     output = ask("gemini", "--write", "--yes").stdout
     assert "`url` is removed: it belongs to a server of another kind" in output
     assert "`type` is removed: it is for" in output
@@ -160,9 +158,7 @@ def test_members_of_another_kind_of_server_go_with_a_word(ask: Ask) -> None:
 
 def test_a_users_own_tools_and_variables_stay(ask: Ask, home: Path) -> None:
     entry = NPX | {"tools": ["list_specs"], "env": {"A": "1"}}
-    file = write(
-        home / ".copilot/mcp-config.json", json.dumps({"mcpServers": {"leanspec": entry}})
-    )
+    file = put(home / ".copilot/mcp-config.json", entry)
     ask("copilot", "--write", "--scope", "user", "--yes")
     server = json.loads(file.read_text())["mcpServers"]["leanspec"]
     assert (server["tools"], server["env"]) == (["list_specs"], {"A": "1"})

@@ -23,6 +23,8 @@ from tests.support.clients import (
     Ask,
     configured_as,
     contents,
+    entry_in,
+    put,
     write,
 )
 
@@ -37,12 +39,6 @@ def test_each_row_was_checked_in_the_last_120_days() -> None:
                 f"{client.title} was checked {age.days} days ago: see {client.source}",
                 stacklevel=1,
             )
-
-
-# Two readers of one file.
-
-
-# The order of places.
 
 
 @pytest.mark.parametrize("scope", ["user", "project"])
@@ -175,15 +171,13 @@ def test_the_users_own_server_counts_until_the_projects_is_approved(
 
 def test_a_folder_that_is_no_project_goes_out_of_an_entry(ask: Ask, home: Path) -> None:
     entry = NPX | {"cwd": "/"}
-    file = write(
-        home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}})
-    )
+    file = put(home / ".qwen/settings.json", entry)
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
     assert "`cwd` is removed: `/` is not the project" in output
     entry["cwd"] = str(Path.cwd())
-    write(file, json.dumps({"mcpServers": {"leanspec": entry}}))
+    put(file, entry)
     ask("qwen", "--write", "--scope", "user", "--yes")
-    assert json.loads(file.read_text())["mcpServers"]["leanspec"]["cwd"] == entry["cwd"]
+    assert entry_in(file)["cwd"] == entry["cwd"]
 
 
 def test_a_switch_of_another_file_that_is_joined_is_said(ask: Ask, home: Path) -> None:
@@ -202,22 +196,10 @@ def test_files_above_the_project_are_looked_at(ask: Ask) -> None:
     assert [each.client for each in configured(below)] == ["claude"]
 
 
-# What a client would refuse.
-
-
-# Switches, and what is left over.
-
-
-# Clients that moved, or ended.
-
-
 def test_a_client_that_moved_is_written_anew_and_removed_from_both(
     ask: Ask, home: Path
 ) -> None:
-    old = write(
-        home / ".codeium/windsurf/mcp_config.json",
-        json.dumps({"mcpServers": {"leanspec": NPX}}),
-    )
+    old = put(home / ".codeium/windsurf/mcp_config.json", NPX)
     (finding,) = configured_as("devin")
     assert finding.problem == "Devin Desktop no longer reads this file"
     ask("windsurf", "--write", "--scope", "user", "--yes")
@@ -229,7 +211,7 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
 
 
 def test_an_ended_client_is_only_removed_from(ask: Ask) -> None:
-    file = write(Path(".roo/mcp.json"), json.dumps({"mcpServers": {"leanspec": NPX}}))
+    file = put(Path(".roo/mcp.json"), NPX)
     words = "cannot add a server to Roo Code: it ended on 2026-05-15"
     with pytest.raises(CommandError, match=words) as error:
         ask("roo", "--write", "--yes")
@@ -310,7 +292,7 @@ def test_the_home_folder_is_no_project(
 
 
 def test_an_entry_under_an_older_name_is_found(home: Path) -> None:
-    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"lean-spec": NPX}}))
+    put(home / ".qwen/settings.json", NPX, "lean-spec")
     (finding,) = configured_as("qwen")
     assert "needs Node.js" in finding.problem
     assert finding.hint.endswith("--write --scope user --name lean-spec")
@@ -326,6 +308,3 @@ def test_copies_go_with_the_server_even_if_the_client_writes_its_file_anew(
     ask("claude", "--remove", "--scope", "user", "--yes")
     assert json.loads(file.read_text()) == {"a": 1}
     assert list(contents(home)) == [".claude.json"]
-
-
-# What people asked of an approval, and of a second entry.

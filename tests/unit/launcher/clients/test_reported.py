@@ -15,7 +15,7 @@ from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from scripts.environment import ROOT
-from tests.support.clients import PROGRAM, Ask, contents, write
+from tests.support.clients import PROGRAM, Ask, contents, put, write
 from tests.support.preconditions import needs
 
 THERE = ["-c", server.GO_THERE, "sh"]
@@ -210,7 +210,7 @@ def test_a_difference_shows_no_variable_of_an_entry(
 
 def test_doctor_shows_no_argument_that_may_be_secret(home: Path) -> None:
     entry = {"command": "other", "args": ["--key", "s3cret", "--token=s3cret", "/a/b"]}
-    write(home / ".qwen/settings.json", json.dumps({"mcpServers": {"leanspec": entry}}))
+    put(home / ".qwen/settings.json", entry)
     (result,) = configured(Path.cwd())
     assert result.starts == "`other --key … … /a/b` in the project that is open"
 
