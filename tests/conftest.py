@@ -324,14 +324,8 @@ def wheelhouse(shared: Path) -> Path:
         run([*fetch, *EXACTLY, "--requirement", lock], clean_environment())
         lock.unlink()
         run([*fetch, "--no-deps", *FOR_PYTHON_3_9], clean_environment())
-        build: list[str | Path] = [
-            *pip,
-            "wheel",
-            "--quiet",
-            "--no-deps",
-            "--no-build-isolation",
-        ]
-        run([*build, "--wheel-dir", folder, ROOT / "build_backend"], clean_environment())
+        options = ("--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
+        run([*pip, "wheel", *options, ROOT / "build_backend"], clean_environment())
 
     return once(shared / "wheelhouse", make)
 

@@ -176,15 +176,8 @@ def test_pins_of_a_release_are_literals_as_the_formatter_writes_them() -> None:
     assert values["KEYS"] == ("key", "next")
     assert values["TOOLS"] == tools
     assert values["TYPESCRIPT"] == "x@1.2.3"
-    formatter = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "format",
-        "--stdin-filename",
-        "_pins.py",
-        "-",
-    ]
+    name = ("--stdin-filename", "_pins.py", "-")
+    formatter = [sys.executable, "-m", "ruff", "format", *name]
     formatted = subprocess.run(
         formatter, cwd=ROOT, input=text, capture_output=True, text=True, check=True
     )

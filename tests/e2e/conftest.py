@@ -55,39 +55,17 @@ def toolchain(shared: Path) -> Path:
     require("debootstrap", "unshare")
 
     def make(root: Path) -> None:
-        packages = (
-            "rustc-web",
-            "cargo-web",
-            "rust-web-src",
-            "gcc",
-            "libc6-dev",
-            "python3",
-            "python3-pip",
-        )
-        debian.bootstrap(root, "bookworm", *packages, "gcc-mingw-w64-x86-64")
+        rust = ("rustc-web", "cargo-web", "rust-web-src")
+        c, python = ("gcc", "libc6-dev", "gcc-mingw-w64-x86-64"), ("python3", "python3-pip")
+        debian.bootstrap(root, "bookworm", *rust, *c, *python)
         locked = root / "tmp/locked.txt"
         tools = ("ziglang", "cargo-zigbuild")
         locked.write_text("".join(entry(Group.DEV.lock, tool) for tool in tools))
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--dest",
-            str(root / "tmp"),
-        ]
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--dest", root / "tmp")
         run([*pip, *EXACTLY, "--requirement", locked], clean_environment())
         names = [f"/tmp/{path.name}" for path in (root / "tmp").glob("*.whl")]  # noqa: S108 - the tree's own
-        debian.inside(
-            root,
-            "pip3",
-            "install",
-            "--break-system-packages",
-            "--no-deps",
-            "--no-index",
-            *names,
-        )
+        options = ("--break-system-packages", "--no-deps", "--no-index")
+        debian.inside(root, "pip3", "install", *options, *names)
 
     return once(shared / "toolchain", make)
 
@@ -113,16 +91,9 @@ def six_platforms(
         (tools / "cargo").chmod(0o755)
         env = clean_environment(PATH=f"{tools}:{os.environ['PATH']}")
         named = [part for target in TARGETS for part in ("--target", target)]
-        command = [
-            "collect",
-            "cargo",
-            folder / "workspace",
-            *named,
-            "--build",
-            "--builder",
-            "zigbuild",
-        ]
-        scripts(*command, "--into", folder / "binaries", env=env, timeout=3000)
+        command = ["collect", "cargo", folder / "workspace", *named]
+        command += ["--build", "--builder", "zigbuild", "--into", folder / "binaries"]
+        scripts(*command, env=env, timeout=3000)
         scripts("wheels", "--binaries", folder / "binaries", "--out", folder / "dist")
 
     return once(shared / "six-platforms", make) / "dist"

@@ -28,11 +28,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "pip --no-build-isolation": (*PIP, "--no-build-isolation", "--wheel-dir"),
     "uv": (*UV, "--python", sys.executable, "--out-dir"),
     "uv --no-build-isolation": (
-        *UV,
-        "--python",
-        sys.executable,
-        "--no-build-isolation",
-        "--out-dir",
+        *(*UV, "--python", sys.executable, "--no-build-isolation", "--out-dir"),
     ),
 }
 

@@ -22,25 +22,10 @@ from tests.support.wheel_files import required
 
 pytestmark = [pytest.mark.slow, pytest.mark.system, pytest.mark.network]
 ARM_PACKAGES = [
-    "libc6",
-    "libgcc-s1",
-    "libcrypt1",
-    "zlib1g",
-    "libexpat1",
-    "libbz2-1.0",
-    "liblzma5",
-    "libffi8",
-    "libssl3",
-    "libuuid1",
-    "libsqlite3-0",
-    "libreadline8",
-    "libtinfo6",
-    "libnsl2",
-    "libtirpc3",
-    "python3.11-minimal",
-    "libpython3.11-minimal",
-    "libpython3.11-stdlib",
-    "python3.11",
+    *("libc6", "libgcc-s1", "libcrypt1", "zlib1g", "libexpat1", "libbz2-1.0", "liblzma5"),
+    *("libffi8", "libssl3", "libuuid1", "libsqlite3-0", "libreadline8", "libtinfo6"),
+    *("libnsl2", "libtirpc3"),
+    *("python3.11-minimal", "libpython3.11-minimal", "libpython3.11-stdlib", "python3.11"),
 ]
 # The kernel's word on ELF files for aarch64: run them by this emulator, opened now (F), in this
 # namespace alone.
@@ -88,17 +73,8 @@ def test_emulated_arm64(
 
     def emulated(*command: str) -> str:
         script = EMULATED.format(binfmt=BINFMT)
-        unshare: list[str | Path] = [
-            "unshare",
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "sh",
-            "-ec",
-            script,
-            tree,
-            *command,
-        ]
+        namespace = ("unshare", "--user", "--map-root-user", "--mount")
+        unshare = (*namespace, "sh", "-ec", script, str(tree), *command)
         return run(
             unshare, clean(tmp_path / "home", PATH="/usr/bin:/bin:/sbin:/usr/sbin")
         ).stdout
@@ -155,14 +131,8 @@ def test_musl_python_takes_the_static_wheel_or_the_stub(
         else:
             assert "nearest     the one for Linux on x86-64 needs " in done.stderr
             assert ", musl 1." in done.stderr
-    command: list[str | Path] = [
-        own_program("uv"),
-        "pip",
-        "install",
-        "--python",
-        musl_python,
-    ]
-    command += ["--target", tmp_path / "t"]
+    uv = (own_program("uv"), "pip", "install", "--python", musl_python)
+    command = (*uv, "--target", tmp_path / "t")
     run(
         [*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"],
         clean(tmp_path / "home"),

@@ -49,12 +49,7 @@ from tests.support.wheel_files import content, required
 from tests.support.workflow import SKIPPED, Player, Result, Step
 from tests.support.workspace import add_openssl, write_workspace
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.long,
-    needs("cargo"),
-    needs("npm"),
-]
+pytestmark = [pytest.mark.network, pytest.mark.long, needs("cargo", "npm")]
 TAG = "manylinux2014_x86_64.manylinux_2_17_x86_64"
 TAGS = {
     "linux-x64": "manylinux_2_17_x86_64",

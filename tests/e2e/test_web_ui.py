@@ -80,18 +80,9 @@ def run_without_network(module: str, *arguments: Path) -> str:
 @pytest.mark.parametrize(
     "what",
     [
-        "dashboard",
-        "no other project",
-        "list, by a deep link",
-        "board",
-        "drag and drop, on disk",
-        "spec",
-        "a change on disk, without a reload",
-        "files",
-        "dependencies",
-        "stats",
-        "context",
-        "dark theme",
+        *("dashboard", "no other project", "list, by a deep link", "board"),
+        *("drag and drop, on disk", "spec", "a change on disk, without a reload"),
+        *("files", "dependencies", "stats", "context", "dark theme"),
     ],
 )
 def test_a_browser_shows_and_changes_specs(seen: dict[str, Any], what: str) -> None:

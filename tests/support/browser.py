@@ -37,13 +37,8 @@ if sys.platform == "win32":
 
 BROWSERS, DRIVERS = ("chromium", "google-chrome"), ("chromedriver",)
 OPTIONS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--window-size=1280,900",
-    "--no-proxy-server",
-    "--disable-background-networking",
-    "--disable-component-update",
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"),
+    *("--no-proxy-server", "--disable-background-networking", "--disable-component-update"),
 )
 # ioctl(2) on a network interface: set its flags; up and running.
 SIOCSIFFLAGS, UP = 0x8914, 0x1 | 0x40

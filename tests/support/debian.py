@@ -34,17 +34,8 @@ def mirror() -> str:
 
 def bootstrap(root: Path, suite: str, *packages: str, foreign: str | None = None) -> None:
     """Make a minimal Debian in `root`, with packages, and a second architecture for libraries."""
-    subprocess.run(
-        [
-            "debootstrap",
-            "--variant=minbase",
-            "--include=ca-certificates",
-            suite,
-            root,
-            mirror(),
-        ],
-        check=True,
-    )
+    options = ("--variant=minbase", "--include=ca-certificates")
+    subprocess.run(["debootstrap", *options, suite, root, mirror()], check=True)
     own = [
         path for path in sources() if re.search(rf"\b{suite}\b", path.read_text("utf-8"))
     ]

@@ -11,14 +11,8 @@ MACH_O_CPUS = {"x86_64": 0x01000007, "aarch64": 0x0100000C}
 PE_MACHINES = {"x86_64": 0x8664, "aarch64": 0xAA64, "i686": 0x014C}
 GLIBC_LOADER = "/lib64/ld-linux-x86-64.so.2"
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
-DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME, DT_RUNPATH, DT_FLAGS_1 = (
-    1,
-    5,
-    10,
-    14,
-    29,
-    0x6FFFFFFB,
-)
+DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_SONAME = 1, 5, 10, 14
+DT_RUNPATH, DT_FLAGS_1 = 29, 0x6FFFFFFB
 DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 DT_DEPAUDIT, DT_AUDIT = 0x6FFFFEFB, 0x6FFFFEFC
 # An instruction that returns, where a program starts.
@@ -86,32 +80,11 @@ def elf(
     if len(segments) < count:
         segments.append(_segment(order, PT_DYNAMIC, at_dynamic, len(dynamic)))
     ident = b"\x7fELF" + bytes([2, 1 if order == "<" else 2, 1, osabi]) + bytes(8)
-    header = ident + struct.pack(
-        f"{order}HHIQQQIHHHHHH",
-        kind,
-        ELF_MACHINES[cpu],
-        1,
-        0,
-        64,
-        0,
-        0,
-        64,
-        56,
-        count,
-        64,
-        0,
-        0,
-    )
-    return (
-        header
-        + b"".join(segments)
-        + before
-        + interp
-        + strings.data
-        + needs
-        + dynamic
-        + code
-    )
+    places, sizes = (0, 64, 0), (64, 56, count, 64, 0, 0)
+    fields = (kind, ELF_MACHINES[cpu], 1, *places, 0, *sizes)
+    header = ident + struct.pack(f"{order}HHIQQQIHHHHHH", *fields)
+    parts = (*segments, before, interp, strings.data, needs, dynamic, code)
+    return header + b"".join(parts)
 
 
 def _segment(order: str, kind: int, offset: int, size: int, alignment: int = 1) -> bytes:
@@ -225,27 +198,11 @@ def pe(
     kind = 0x0022 | (0x2000 if dll else 0)
     coff = struct.pack("<HHIIIHH", PE_MACHINES[cpu], 1 + bool(data), 0, 0, 0, 240, kind)
     optional = struct.pack("<HBBIIIII", 0x20B, 14, 0, size, 0, 0, 0x1000, 0x1000)
-    optional += struct.pack(
-        "<QIIHHHHHHIIIIHH",
-        0x140000000,
-        0x1000,
-        512,
-        6,
-        0,
-        0,
-        0,
-        6,
-        0,
-        0,
-        0x1000 + size,
-        512,
-        0,
-        3,
-        0,
-    )
-    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16) + bytes(
-        128
-    )
+    versions = (6, 0, 0, 0, 6, 0)
+    fields = (0x140000000, 0x1000, 512, *versions, 0, 0x1000 + size, 512, 0, 3, 0)
+    optional += struct.pack("<QIIHHHHHHIIIIHH", *fields)
+    optional += struct.pack("<QQQQII", 0x100000, 0x1000, 0x100000, 0x1000, 0, 16)
+    optional += bytes(128)
     section = struct.pack(
         "<8sIIIIIIHHI", b".text", size, 0x1000, size, 512, 0, 0, 0, 0, flags
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leanspec_launcher._tables import PROGRAMS
 from tests.support.site import Site, script
-from tests.support.surroundings import shebang
+from tests.support.surroundings import run, shebang
 
 VERSION = "9.9.9"
 
@@ -66,15 +66,8 @@ class Installation:
 
     def manage_with(self, before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a Python in which something was process before."""
-        command = [
-            sys.executable,
-            "-c",
-            self.site.call("main", ".manage", before),
-            *arguments,
-        ]
-        return subprocess.run(
-            command, env=self.site.env, capture_output=True, text=True, check=False
-        )
+        call = self.site.call("main", ".manage", before)
+        return run([sys.executable, "-c", call, *arguments], self.site.env, code=None)
 
     def uv(self, then: str) -> None:
         """Put an installer there."""

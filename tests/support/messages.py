@@ -12,14 +12,8 @@ from tests.support.rules import place
 
 # What is raised with a message for people.
 RAISED = (
-    "CommandError",
-    "BuildError",
-    "NoTagError",
-    "NotAProgramError",
-    "BurntError",
-    "ChangedError",
-    "CredentialsError",
-    "IndexUnreachableError",
+    *("CommandError", "BuildError", "NoTagError", "NotAProgramError"),
+    *("BurntError", "ChangedError", "CredentialsError", "IndexUnreachableError"),
 )
 GAP = "…"
 

@@ -8,17 +8,8 @@ from pathlib import Path
 
 # Programs that a relative entry of `PATH` would find.
 PROGRAMS = (
-    "uv",
-    "uvx",
-    "pip",
-    "pipx",
-    "python3",
-    "python",
-    "node",
-    "npx",
-    "npm",
-    "sh",
-    "ldd",
+    *("uv", "uvx", "pip", "pipx", "python3", "python"),
+    *("node", "npx", "npm", "sh", "ldd"),
 )
 
 

@@ -44,25 +44,32 @@ class Web:
     ) -> CompletedProcess[str]:
         """Run the command to its end."""
         command = self.command("--no-open", *arguments)
-        result = run(
-            command,
-            self.site.env | (env or {}),
-            code=code,
+        env = self.site.env | (env or {})
+        return run(command, env, code=code, cwd=cwd or self.project, timeout=30)
+
+    def start(
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        **settings: Any,  # noqa: ANN401 - of `Popen`
+    ) -> subprocess.Popen[str]:
+        """Start the command; its output and messages can be read."""
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.site.env | (env or {}),
             cwd=cwd or self.project,
-            timeout=30,
+            text=True,
+            **(pipes | settings),
         )
-        assert "Traceback" not in result.stderr
-        return result
 
     @contextlib.contextmanager
     def running(
         self, *arguments: str
     ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
         """Run the command while the block does; give its process and what it printed."""
-        command = self.command("--no-open", "--json", *arguments)
-        with subprocess.Popen(
-            command, env=self.site.env, cwd=self.project, stdout=subprocess.PIPE, text=True
-        ) as process:
+        with self.start("--no-open", "--json", *arguments, stderr=None) as process:
             try:
                 yield process, first_line(process)
             finally:
@@ -127,14 +134,7 @@ def wait_until_it_watches(process: subprocess.Popen[str]) -> None:
 
 def stderr_of_a_start(web: Web, *arguments: str, **env: str) -> str:
     """Return what a start says on standard error until its server runs."""
-    with subprocess.Popen(
-        web.command("--no-open", "--json", "--new", *arguments),
-        env=web.site.env | env,
-        cwd=web.project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with web.start("--no-open", "--json", "--new", *arguments, env=env) as process:
         first_line(process)
         wait_until_it_watches(process)
         process.terminate()

@@ -32,13 +32,8 @@ MOUNT = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
 PARTS = "panda3d==1.10.16"
 PATIENCE, SECONDS = 60, 120
 FETCH = [
-    sys.executable,
-    "-m",
-    "pip",
-    "download",
-    "--quiet",
-    "--no-deps",
-    "--only-binary=:all:",
+    *(sys.executable, "-m", "pip", "download", "--quiet"),
+    *("--no-deps", "--only-binary=:all:", "--platform", "win_amd64"),
 ]
 
 
@@ -50,16 +45,8 @@ class Windows:
 
     def command(self, program: str, *arguments: str) -> list[str]:
         """Return the command that runs a Windows program of the tree."""
-        chroot = [
-            "unshare",
-            "--mount",
-            "--fork",
-            "--pid",
-            "sh",
-            "-ec",
-            MOUNT,
-            str(self.tree),
-        ]
+        namespace = ("unshare", "--mount", "--fork", "--pid")
+        chroot = (*namespace, "sh", "-ec", MOUNT, str(self.tree))
         return [*chroot, "wine", f"Z:\\{program}", *arguments]
 
     def run(
@@ -142,13 +129,7 @@ def make(tree: Path, standard_library: Path) -> None:
     _make_python(tree / "python", tree / "tmp", standard_library)
     uv = tree / "tmp/uv.txt"
     uv.write_text(entry(Group.DEV.lock, "uv"))
-    fetch: Sequence[str | Path] = [
-        *FETCH,
-        "--platform",
-        "win_amd64",
-        "--dest",
-        tree / "tmp",
-    ]
+    fetch: Sequence[str | Path] = [*FETCH, "--dest", tree / "tmp"]
     run([*fetch, "--require-hashes", "--requirement", uv], clean_environment())
     with zipfile.ZipFile(next((tree / "tmp").glob("uv-*.whl"))) as archive:
         name = next(each for each in archive.namelist() if each.endswith("/uv.exe"))
@@ -158,15 +139,8 @@ def make(tree: Path, standard_library: Path) -> None:
 
 def _make_python(folder: Path, scratch: Path, standard_library: Path) -> None:
     """Put a Windows CPython 3.12 together: the DLL and modules of a wheel, a standard library of here, our own exe."""
-    wanted: Sequence[str | Path] = [
-        "--python-version",
-        "3.12",
-        "--platform",
-        "win_amd64",
-        "--dest",
-        scratch,
-    ]
-    run([*FETCH, *wanted, PARTS], clean_environment())
+    fetch: Sequence[str | Path] = [*FETCH, "--python-version", "3.12", "--dest", scratch]
+    run([*fetch, PARTS], clean_environment())
     (folder / "DLLs").mkdir(parents=True)
     with zipfile.ZipFile(next(scratch.glob("panda3d-*.whl"))) as archive:
         for entry in archive.namelist():

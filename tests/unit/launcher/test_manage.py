@@ -96,16 +96,10 @@ def test_verify_ignores_cached_results(installed: Installation) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     installed.damage()
     state = installed.binary("cli").stat()
-    numbers = (
-        state.st_dev,
-        state.st_ino,
-        state.st_size,
-        state.st_mtime_ns,
-        state.st_ctime_ns,
-    )
+    fields = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
     for folder in (cache, cache.parent):
         folder.chmod(0o700)
-    name = ".".join(f"{number:x}" for number in numbers)
+    name = ".".join(f"{getattr(state, field):x}" for field in fields)
     (cache / f"{name}.{installed.site.pins['cli'][HOST.key].executable}").touch()
     assert installed.site.start("cli").stdout == "cli\n", "the stamp counts at a start"
     assert "its SHA-256 is not the expected one" in installed.manage("verify", code=1)

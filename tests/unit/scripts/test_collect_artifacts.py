@@ -29,15 +29,8 @@ def artifacts(tmp_path: Path) -> Path:
 @pytest.fixture
 def collect(scripts: Scripts, artifacts: Path, tmp_path: Path) -> Scripts:
     def collect(*arguments: str, code: int = 0) -> CompletedProcess[str]:
-        return scripts(
-            "collect",
-            "artifacts",
-            artifacts,
-            "--into",
-            tmp_path / "into",
-            *arguments,
-            code=code,
-        )
+        command = ("collect", "artifacts", artifacts, "--into", tmp_path / "into")
+        return scripts(*command, *arguments, code=code)
 
     return collect
 

@@ -42,16 +42,8 @@ def collect(scripts: Scripts, registry: Registry, tmp_path: Path) -> Scripts:
         *arguments: str, code: int = 0, version: str = "1.2.3", **env: str
     ) -> CompletedProcess[str]:
         environment = clean_environment(**(registry.settings() | env))
-        return scripts(
-            "collect",
-            "npm",
-            version,
-            "--into",
-            tmp_path / "into",
-            *arguments,
-            code=code,
-            env=environment,
-        )
+        command = ("collect", "npm", version, "--into", tmp_path / "into")
+        return scripts(*command, *arguments, code=code, env=environment)
 
     return collect
 

@@ -19,17 +19,8 @@ from tests.support.wheel_files import rewrite
 
 Scripts = Callable[..., CompletedProcess[str]]
 KEYS = {
-    "format",
-    "platform",
-    "cpus",
-    "libc",
-    "libc_floor",
-    "macos_minimum",
-    "needed",
-    "signatures",
-    "platform_tags",
-    "publishable",
-    "reasons",
+    *("format", "platform", "cpus", "libc", "libc_floor", "macos_minimum", "needed"),
+    *("signatures", "platform_tags", "publishable", "reasons"),
 }
 ANOTHER = "name a compiled program, or a wheel"
 GLIBC = headers.elf(versions={"libc.so.6": ["GLIBC_2.17"]})

@@ -68,14 +68,8 @@ def test_a_release_is_installed_with_nothing_that_a_stranger_put_on_its_index(
     mark, folder = tmp_path / "ran", tmp_path / "planted"
     folder.mkdir()
     code = f"open({str(mark)!r}, 'a').write('x')"
-    planted = [
-        wheel(
-            folder,
-            "leanspec_cli_bin",
-            "99.0",
-            {"planted.pth": f"import os; {code}\n".encode()},
-        )
-    ]
+    startup = {"planted.pth": f"import os; {code}\n".encode()}
+    planted = [wheel(folder, "leanspec_cli_bin", "99.0", startup)]
     for name in REQUIRED:
         same = entry(pins.LOCK, name).partition("==")[2].split()[0]
         planted.append(sdist(folder, name, "99.0", code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -79,16 +80,8 @@ def test_a_packaging_fix_has_the_binaries_of_its_base() -> None:
 
 def test_the_order_of_the_two_forms_is_the_same() -> None:
     forms = [
-        "0.1.0",
-        "0.1.1.dev1",
-        "0.1.1.dev2",
-        "0.1.1.dev10",
-        "0.1.1",
-        "0.2.0a1",
-        "0.2.0a2",
-        "0.2.0b1",
-        "0.2.0rc1",
-        "0.2.0",
+        *("0.1.0", "0.1.1.dev1", "0.1.1.dev2", "0.1.1.dev10", "0.1.1"),
+        *("0.2.0a1", "0.2.0a2", "0.2.0b1", "0.2.0rc1", "0.2.0"),
     ]
     versions = [Version(form) for form in forms]
     assert sorted(versions) == versions
@@ -267,22 +260,13 @@ def test_a_bump_that_fails_halfway_is_undone(
 @needs("cargo")
 def test_bump_sets_a_cargo_workspace_and_its_lock(tree: Path, tmp_path: Path) -> None:
     workspace = write_workspace(tmp_path / "workspace", "0.1.0")
-    subprocess.run(
-        ["cargo", "generate-lockfile", "--offline"],
-        cwd=workspace,
-        check=True,
-        capture_output=True,
-    )
+    env = dict(os.environ)
+    run(["cargo", "generate-lockfile", "--offline"], env, cwd=workspace)
     version_places.apply(version_places.planned(Version("0.1.1.dev2"), tree, workspace))
-    metadata = subprocess.run(
-        ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"],
-        cwd=workspace,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    expected = {"0.1.1-dev.2"}
-    assert {each["version"] for each in json.loads(metadata.stdout)["packages"]} == expected
+    command = ["cargo", "metadata", "--locked", "--offline", "--format-version", "1"]
+    metadata = json.loads(run(command, env, cwd=workspace).stdout)
+    versions = {package["version"] for package in metadata["packages"]}
+    assert versions == {"0.1.1-dev.2"}
 
 
 @needs("cargo")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from scripts.environment import ROOT
 from scripts.model.plan import typescript_release
 from scripts.model.repository import read_repository
 from tests.support.modules import literals
+from tests.support.surroundings import run
 from tests.support.versions import RELEASED
 
 Scripts = Callable[..., CompletedProcess[str]]
@@ -153,16 +155,8 @@ def test_the_launchers_wheel_holds_no_binary_and_is_small(dist: Path) -> None:
 
 
 def test_twine_accepts_every_file(dist: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "twine",
-        "check",
-        "--strict",
-        *sorted(map(str, dist.iterdir())),
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout
+    twine = (sys.executable, "-m", "twine", "check", "--strict")
+    result = run([*twine, *sorted(dist.iterdir())], dict(os.environ))
     assert result.stdout.count("PASSED") == len(OUR_WHEELS)
 
 

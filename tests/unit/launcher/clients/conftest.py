@@ -14,15 +14,7 @@ from leanspec_launcher.manage.clients.server import ServerCommand
 from tests.support.clients import PROGRAM, Ask
 
 # Variables that move the files of a client.
-MOVING = (
-    "_CONFIG_HOME",
-    "_CONFIG_DIR",
-    "_HOME",
-    "APPDATA",
-    "_DIR",
-    "_SETTINGS_PATH",
-    "_PATH_ROOT",
-)
+MOVING = ("_HOME", "APPDATA", "_DIR", "_SETTINGS_PATH", "_PATH_ROOT")
 
 
 @pytest.fixture

@@ -11,23 +11,8 @@ from leanspec_launcher.web.serve import ServerOptions
 
 DEFAULTS = ServerOptions(None)._asdict() | {"specs_dir": None, "multi_project": False}
 WORDS = [
-    *FLAGS,
-    *VALUES,
-    "80",
-    "0",
-    "65536",
-    "0655350",
-    "٣",
-    "-1",
-    "--",
-    "",
-    "a b",
-    "x",
-    "-n",
-    "--no-open=1",
-    "-o",
-    "json",
-    "-p80",
+    *(*FLAGS, *VALUES, "-n", "--no-open=1", "-o", "json", "-p80"),
+    *("80", "0", "65536", "0655350", "٣", "-1", "--", "", "a b", "x"),
 ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -193,15 +192,8 @@ def test_other_users_of_the_machine_are_a_note(web: Web, tmp_path: Path) -> None
 
 def test_ssh_session_gets_a_tunnel_command(web: Web) -> None:
     env = {"SSH_CONNECTION": "10.0.0.1 5555 10.0.0.2 22", "USER": "me", "CI": ""}
-    with subprocess.Popen(
-        # A note would come first if another test had the usual port.
-        web.command("--port", str(free_port())),
-        env=web.site.env | env,
-        cwd=web.project,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    # A note would come first if another test had the usual port.
+    with web.start("--port", str(free_port()), env=env) as process:
         assert process.stdout
         assert process.stderr
         assert process.stdout.readline().startswith("LeanSpec: http://127.0.0.1:")

@@ -37,10 +37,7 @@ KILL = 9
 
 def test_leanspec_ui_shows_the_nearest_project_and_prints_one_line(web: Web) -> None:
     inside = web.project / "specs/001"
-    command = web.command("--no-open", "--json")
-    with subprocess.Popen(
-        command, env=web.site.env, cwd=inside, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with web.start("--no-open", "--json", cwd=inside, stderr=None) as process:
         assert process.stdout
         instance = json.loads(process.stdout.readline())
         try:
@@ -158,16 +155,7 @@ def test_three_starts_at_once_share_one_server(web: Web, state: str) -> None:
             process.kill()
             process.wait()
             assert wait_until_gone(instance["process"], 3)
-    processes = [
-        subprocess.Popen(
-            web.command("--no-open", "--json"),
-            env=web.site.env,
-            cwd=web.project,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
+    processes = [web.start("--no-open", "--json", stderr=None) for _ in range(3)]
     instances = [first_line(process) for process in processes]
     assert len({(instance["port"], instance["process"]) for instance in instances}) == 1
     until = time.monotonic() + 20
@@ -218,14 +206,7 @@ def test_command_ends_though_its_parent_ignored_sigchld(web: Web, signal_name: s
     def ignore() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
-    with subprocess.Popen(
-        web.command("--no-open", "--json"),
-        env=web.site.env,
-        cwd=web.project,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=ignore,  # noqa: PLW1509 - one thread
-    ) as process:
+    with web.start("--no-open", "--json", stderr=None, preexec_fn=ignore) as process:
         instance = first_line(process)
         if signal_name == "SIGTERM":
             process.terminate()
@@ -241,10 +222,8 @@ def test_address_is_printed_before_the_browser_ends(web: Web, tmp_path: Path) ->
     code = 'echo "$1" > "$0.new"; mv "$0.new" "$0.url"; while kill -0 $PPID; do sleep 0.05; done; touch "$0.end"'
     browser.write_text(f"#!/bin/sh\n{code}\n")
     browser.chmod(0o755)
-    env = web.site.env | {"DISPLAY": ":9", "BROWSER": f"{browser} %s", "CI": ""}
-    with subprocess.Popen(
-        web.command("--json"), env=env, cwd=web.project, stdout=subprocess.PIPE, text=True
-    ) as process:
+    env = {"DISPLAY": ":9", "BROWSER": f"{browser} %s", "CI": ""}
+    with web.start("--json", env=env, stderr=None) as process:
         instance = first_line(process)
         again = web.run("--json", code=0)
         assert json.loads(again.stdout)["process"] == instance["process"]
