@@ -14,18 +14,8 @@ import pytest
 from scripts.environment import Group
 from scripts.locked import EXACTLY, entry
 from scripts.tools.processes import clean_environment
-from tests.support import debian
-from tests.support.installers import (
-    PIPS,
-    WITH_PAGES,
-    Fresh,
-    Installation,
-    Kind,
-    Lend,
-    Pip,
-    Shelf,
-    from_files,
-)
+from tests.support import debian, installers
+from tests.support.installers import Fresh, Installation, Kind, Lend, Pip, Shelf, from_files
 from tests.support.preconditions import require
 from tests.support.surroundings import once, run
 from tests.support.targets import TARGETS
@@ -105,7 +95,7 @@ def pips(shared: Path) -> Path:
 
     def fetch(folder: Path) -> None:
         download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps")
-        for version in PIPS:
+        for version in installers.PIPS:
             run([*download, "--dest", folder, f"pip=={version}"], clean_environment())
 
     return once(shared / "pips", fetch)
@@ -137,4 +127,4 @@ def lend(shared: Path, dist: Path, wheelhouse: Path) -> Iterator[Lend]:
 @pytest.fixture
 def installed(lend: Lend) -> Installation:
     """Return an environment in which pip installed `lean-spec[ui]`; a test may damage it."""
-    return lend(Pip, WITH_PAGES)
+    return lend(Pip, installers.WITH_PAGES)

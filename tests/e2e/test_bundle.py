@@ -13,16 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installers import (
-    WITH_PAGES,
-    Installation,
-    Pip,
-    Pipx,
-    UvPip,
-    UvTool,
-    from_files,
-    install_with_pip,
-)
+from tests.support import installers
+from tests.support.installers import WITH_PAGES, Installation, Pip, from_files
 from tests.support.preconditions import require
 from tests.support.surroundings import clean, once, run
 from tests.support.wheel_files import REQUIRED, rewrite
@@ -33,9 +25,9 @@ LINKS = "--no-index --find-links file://{bundle}/index.html"
 # As the bundle's own page says it.
 WAYS: dict[str, tuple[type[Installation], str]] = {
     "pip": (Pip, f"{LINKS} {WITH_PAGES}"),
-    "uv tool": (UvTool, f"{LINKS} {WITH_PAGES}"),
-    "pipx": (Pipx, f"--pip-args={{links}} {WITH_PAGES}"),
-    "uv pip": (UvPip, f"{LINKS} {WITH_PAGES}"),
+    "uv tool": (installers.UvTool, f"{LINKS} {WITH_PAGES}"),
+    "pipx": (installers.Pipx, f"--pip-args={{links}} {WITH_PAGES}"),
+    "uv pip": (installers.UvPip, f"{LINKS} {WITH_PAGES}"),
 }
 OTHERS = ("lean_spec", *REQUIRED)
 
@@ -46,7 +38,7 @@ def small(shared: Path, stand_in: Path, wheelhouse: Path) -> Installation:
     wheels = (stand_in / "dist", wheelhouse)
 
     def make(home: Path) -> None:
-        install_with_pip(home, *wheels)
+        installers.install_with_pip(home, *wheels)
 
     home = once(shared / "small-installation", make)
     return Pip(home, from_files(home, *wheels))

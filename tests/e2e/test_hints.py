@@ -11,24 +11,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from leanspec_launcher._tables import PROGRAMS
-from tests.support.installers import (
-    PIPS,
-    Fresh,
-    Installation,
-    Pip,
-    PipPrefix,
-    PipSystem,
-    PipTarget,
-    PipUser,
-    Pipx,
-    PipxRun,
-    UvPip,
-    UvPipSystem,
-    UvProject,
-    UvTool,
-    Uvx,
-    tools,
-)
+from tests.support import installers
+from tests.support.installers import PIPS, Installation, Pip, Pipx, PipxRun, Uvx, tools
 
 pytestmark = [pytest.mark.posix, pytest.mark.slow]
 NONE = "none"
@@ -54,7 +38,7 @@ MODES = {
     },
     **{
         f"{kind.__name__}, {mode}": Mode(kind, {"UV_LINK_MODE": mode})
-        for kind in (UvPip, UvTool, UvProject, Uvx)
+        for kind in (installers.UvPip, installers.UvTool, installers.UvProject, Uvx)
         for mode in LINK_MODES
     },
     "pipx, pip": Mode(Pipx, {"PIPX_DEFAULT_BACKEND": "pip"}),
@@ -70,7 +54,13 @@ MODES = {
     },
     **{
         kind.__name__: Mode(kind)
-        for kind in (PipTarget, PipPrefix, PipUser, PipSystem, UvPipSystem)
+        for kind in (
+            installers.PipTarget,
+            installers.PipPrefix,
+            installers.PipUser,
+            installers.PipSystem,
+            installers.UvPipSystem,
+        )
     },
 }
 
@@ -84,7 +74,9 @@ REPAIRABLE = [
 
 
 @pytest.fixture(params=MODES)
-def installation(request: pytest.FixtureRequest, fresh: Fresh, pips: Path) -> Installation:
+def installation(
+    request: pytest.FixtureRequest, fresh: installers.Fresh, pips: Path
+) -> Installation:
     """Return an installation by one installer, in one of its modes."""
     mode = MODES[request.param]
     installation = fresh(mode.installer)

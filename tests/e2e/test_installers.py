@@ -10,31 +10,20 @@ from pathlib import Path
 import pytest
 
 from scripts.tools.processes import own_program
-from tests.support.installers import (
-    EVERYWHERE,
-    INSTALLERS,
-    Fresh,
-    Installation,
-    Lend,
-    Pip,
-    UvPip,
-    Uvx,
-    from_files,
-    must_work,
-    own_flit,
-)
+from tests.support import installers
+from tests.support.installers import Fresh, Installation, Lend, Pip, Uvx, must_work
 from tests.support.snapshots import put_back
 from tests.support.versions import RELEASED
 
 
-@pytest.mark.parametrize("installer", INSTALLERS)
+@pytest.mark.parametrize("installer", installers.INSTALLERS)
 def test_the_commands_work_after_an_installation(
     installer: type[Installation], lend: Lend, tmp_path: Path, version: str
 ) -> None:
     must_work(lend(installer), tmp_path / "project", version)
 
 
-@pytest.mark.parametrize("installer", EVERYWHERE)
+@pytest.mark.parametrize("installer", installers.EVERYWHERE)
 def test_uninstalling_leaves_nothing(installer: type[Installation], lend: Lend) -> None:
     installation = lend(installer)
     assert installation.leftovers() != []
@@ -66,7 +55,9 @@ def test_every_supported_python_runs_the_commands(
 ) -> None:
     for short, python in pythons.items():
         home = tmp_path / short
-        installation = UvPip(home, from_files(home, dist, wheelhouse), python)
+        installation = installers.UvPip(
+            home, installers.from_files(home, dist, wheelhouse), python
+        )
         installation.install()
         must_work(installation, tmp_path / f"project-{short}", version)
 
@@ -91,7 +82,7 @@ def test_the_sdist_installs_and_carries_the_pins(
 ) -> None:
     installation = fresh(Pip)
     installation.prepare()
-    shutil.copytree(own_flit(), installation.packages / "flit_core")
+    shutil.copytree(installers.own_flit(), installation.packages / "flit_core")
     sdist = next(dist.glob("lean_spec-*.tar.gz"))
     installation.install("--no-build-isolation", sdist)
     output = installation.start("lean-spec", "--version").stdout

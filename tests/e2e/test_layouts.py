@@ -12,20 +12,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.support.installers import (
-    INSTALLERS,
-    Fresh,
-    Installation,
-    Lend,
-    Pip,
-    PipTarget,
-    Pipx,
-    UvPip,
-    UvTool,
-    from_files,
-    must_work,
-    own_flit,
-)
+from tests.support import installers
+from tests.support.installers import Fresh, Installation, Lend, Pip, UvPip, UvTool, own_flit
 from tests.support.preconditions import require
 from tests.support.surroundings import packages, run
 from tests.support.tree_copy import copy_tree
@@ -44,7 +32,7 @@ def hint(result: CompletedProcess[str]) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("installer", INSTALLERS)
+@pytest.mark.parametrize("installer", installers.INSTALLERS)
 def test_every_installer_works_on_every_python(
     installer: type[Installation],
     pythons: dict[str, Path],
@@ -56,9 +44,11 @@ def test_every_installer_works_on_every_python(
     """A matrix of installers and CPythons; some three minutes."""
     for short, python in pythons.items():
         home = tmp_path / short
-        installation = installer(home, from_files(home, dist, wheelhouse), python)
+        installation = installer(
+            home, installers.from_files(home, dist, wheelhouse), python
+        )
         installation.install()
-        must_work(installation, tmp_path / f"project-{short}", version)
+        installers.must_work(installation, tmp_path / f"project-{short}", version)
         report = installation.start("leanspec-launcher", "doctor").stdout
         assert f"CPython {short}." in report
 
@@ -77,7 +67,7 @@ def test_uv_run_with_a_requirement_starts_the_programs(
 def test_commands_of_pipx_with_a_suffix_work_and_are_repaired(
     fresh: Fresh, version: str
 ) -> None:
-    pipx = fresh(Pipx)
+    pipx = fresh(installers.Pipx)
     pipx.install("--suffix", "@old", "lean-spec")
     output = pipx.start("lean-spec@old", "--version").stdout
     assert output == f"lean-spec {version}\n"
@@ -92,7 +82,7 @@ def test_commands_of_pipx_with_a_suffix_work_and_are_repaired(
 def test_programs_are_found_through_pythonpath(
     lend: Lend, version: str, tmp_path: Path
 ) -> None:
-    installation = lend(PipTarget)
+    installation = lend(installers.PipTarget)
     python = (sys.executable, "-m", "leanspec_launcher", "cli", "--version")
     result = run(python, installation.variables, cwd=tmp_path)
     assert result.stdout == f"lean-spec {version}\n"

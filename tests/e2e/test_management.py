@@ -16,26 +16,14 @@ import pytest
 from leanspec_launcher.protocol import handshake
 from leanspec_launcher.verify.proof import digest
 from scripts.tools.mcp_session import list_tools
-from tests.support.installers import (
-    Fresh,
-    Installation,
-    Lend,
-    Pip,
-    PipSystem,
-    PipTarget,
-    Pipx,
-    UvPip,
-    UvPipSystem,
-    UvTool,
-    Uvx,
-    install_with_pip,
-)
+from tests.support import installers
+from tests.support.installers import Fresh, Installation, Lend, Pip, UvPip, install_with_pip
 from tests.support.preconditions import needs
 from tests.support.surroundings import packages, run
 from tests.support.versions import RELEASED
 
 COMMANDS = ("lean-spec", "leanspec", "leanspec-mcp", "leanspec-http")
-MANAGED = (Pip, PipTarget, UvPip, UvTool, Pipx)
+MANAGED = (Pip, installers.PipTarget, UvPip, installers.UvTool, installers.Pipx)
 Manage = Callable[..., CompletedProcess[str]]
 
 
@@ -309,7 +297,11 @@ def test_repair_brings_back_a_binary_that_was_changed_in_place(
     assert f"# requirements.txt: {requirement}\n" in plan
     hint = refusal.splitlines()[-1]
     # Our command in a folder of `--target` may not start where the hint is typed.
-    words = "leanspec-cli-bin" if installer is PipTarget else "leanspec-launcher repair cli"
+    words = (
+        "leanspec-cli-bin"
+        if installer is installers.PipTarget
+        else "leanspec-launcher repair cli"
+    )
     assert words in hint
     installation.start("leanspec-launcher", "verify", code=1)
     assert "repaired: " in installation.start("leanspec-launcher", "repair").stdout
@@ -340,7 +332,7 @@ def test_repair_works_inside_uv_run(fresh: Fresh, tmp_path: Path, version: str) 
 def test_hints_name_the_very_environment_of_pipx(
     fresh: Fresh, option: str, version: str
 ) -> None:
-    pipx = fresh(Pipx)
+    pipx = fresh(installers.Pipx)
     folder = pipx.home / "pipx-global"
     pipx.env |= {
         "PIPX_GLOBAL_HOME": str(folder),
@@ -390,7 +382,7 @@ def test_hints_suit_an_environment_without_pip_or_of_another_tool(
     assert output == f"lean-spec {version}\n"
 
 
-@pytest.mark.parametrize("installer", [PipSystem, UvPipSystem])
+@pytest.mark.parametrize("installer", [installers.PipSystem, installers.UvPipSystem])
 def test_hints_suit_an_externally_managed_environment(
     installer: type[Installation], fresh: Fresh, version: str
 ) -> None:
@@ -405,7 +397,7 @@ def test_hints_suit_an_externally_managed_environment(
 
 
 def test_the_hint_for_uvx_removes_the_binary_from_its_cache(fresh: Fresh) -> None:
-    uvx = fresh(Uvx)
+    uvx = fresh(installers.Uvx)
     output = uvx.start("leanspec-launcher", "which", "cli", "--json").stdout
     damage(Path(json.loads(output)["programs"][0]["binary"]))
     error = uvx.start("lean-spec", "--version", code=126).stderr

@@ -14,17 +14,8 @@ from pathlib import Path
 import pytest
 
 from scripts.index.built import installer_settings
-from tests.support.installers import (
-    PIPS,
-    WITH_PAGES,
-    Installation,
-    Pip,
-    Pipx,
-    UvPip,
-    UvTool,
-    Uvx,
-    from_files,
-)
+from tests.support import installers
+from tests.support.installers import Installation, Pip, Pipx, UvPip, UvTool, Uvx, from_files
 from tests.support.planted import plant
 from tests.support.small_index import SmallIndex, running
 from tests.support.surroundings import BASE_PYTHON, run
@@ -65,7 +56,7 @@ class Place:
         return result.stdout + result.stderr.replace(f"{ASKING}\n", "")
 
     def installed(
-        self, kind: type[Installation], requirement: str = WITH_PAGES
+        self, kind: type[Installation], requirement: str = installers.WITH_PAGES
     ) -> Callable[..., str]:
         """Install a requirement, and return how its `leanspec-launcher` is run."""
         installation = kind(self.home, self.env)
@@ -300,7 +291,7 @@ def test_update_names_the_command_that_an_old_pip_needs(
     place: Place, stand_in: Path, wheelhouse: Path, pips: Path
 ) -> None:
     installation = Pip(place.home, place.env)
-    installation.use_pip(PIPS[0], pips)
+    installation.use_pip(installers.PIPS[0], pips)
     # That one cannot read the pages of the index.
     links = ("--find-links", stand_in / "dist", "--find-links", wheelhouse)
     installation.install("--no-index", *links, "lean-spec")

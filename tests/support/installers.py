@@ -22,16 +22,9 @@ from leanspec_launcher._tables import PROGRAMS
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import own_program
+from tests.support import surroundings
 from tests.support.snapshots import put_back
-from tests.support.surroundings import (
-    BASE_PYTHON,
-    clean,
-    make_venv,
-    once,
-    packages,
-    programs,
-    run,
-)
+from tests.support.surroundings import clean, make_venv, once, packages, programs, run
 
 WITH_PAGES = f"{MAIN}[ui]"
 # An old one, the last one before `--python`, one from between, and the newest.
@@ -55,7 +48,7 @@ class Installation(ABC):
 
     home: Path
     env: dict[str, str]
-    python: Path = BASE_PYTHON
+    python: Path = surroundings.BASE_PYTHON
     prefix: tuple[str, ...] = ()
     """What every command is started with: `unshare --net` takes the network away."""
 

@@ -10,12 +10,8 @@ import pytest
 from minisign import KeyPair, SecretKey
 
 from leanspec_launcher.commands import CommandError
-from scripts.github.assembled import (
-    fingerprint,
-    must_be_as_checked,
-    sign_assembled,
-    verified,
-)
+from scripts.github import assembled
+from scripts.github.assembled import must_be_as_checked, sign_assembled, verified
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan
 from scripts.tools.processes import OWN_COMMAND
@@ -38,7 +34,7 @@ def test_assets_sign_refuses_a_key_that_the_plan_does_not_state(
 
 
 def test_assets_refuses_what_check_did_not_assemble(few: Path, plan: Plan) -> None:
-    checked = fingerprint(few)
+    checked = assembled.fingerprint(few)
     must_be_as_checked(few, plan, checked)
     with pytest.raises(CommandError, match="that of what was checked is 0000"):
         must_be_as_checked(few, plan, "0" * 64)

@@ -37,16 +37,8 @@ from leanspec_launcher.manage.fetch import entries
 from leanspec_launcher.manage.fetch.entries import WheelRequest
 from leanspec_launcher.manage.fetch.transfer import Limits, place_of, save, shown
 from leanspec_launcher.manage.fetch.wheel_file import unpack
-from tests.support.downloads import (
-    Answer,
-    Files,
-    Request,
-    pin_wheel,
-    serving,
-    stalled,
-    wheel_name,
-    write_certificate,
-)
+from tests.support import downloads
+from tests.support.downloads import Answer, Files, Request, pin_wheel, serving, wheel_name
 from tests.support.site import HOST, Site, copy_launcher, script
 from tests.support.surroundings import run
 
@@ -302,7 +294,7 @@ FAULTS: dict[str, tuple[Answer, str]] = {
     "endless": (endless, "is longer than the"),
     "dripping": (dripping, TOO_LONG),
     "dripping headers": (dripping_headers, TOO_LONG),
-    "stalled": (stalled, "no answer in time"),
+    "stalled": (downloads.stalled, "no answer in time"),
     "gone": (status(404), "the server answers with status 404"),
     "forbidden": (status(403), "the server answers with status 403"),
     "busy": (status(503), "the server answers with status 503"),
@@ -398,7 +390,7 @@ def test_a_redirect_to_another_server_takes_no_password_along(
 def test_a_redirect_never_leaves_https(
     release: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    certificate = write_certificate(tmp_path / "own.pem")
+    certificate = downloads.write_certificate(tmp_path / "own.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     (name,) = release.content
     target = release.url.replace("http://", "http://user:secret@") + f"{name}?token"
@@ -416,7 +408,7 @@ def test_a_redirect_never_leaves_https(
 def test_a_download_trusts_the_authority_of_ssl_cert_file(
     site: Site, tmp_path: Path
 ) -> None:
-    certificate = write_certificate(tmp_path / "own.pem")
+    certificate = downloads.write_certificate(tmp_path / "own.pem")
     with serving(certificate) as files:
         files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
         errors = manage(site, files.url, code=1).stderr
@@ -431,7 +423,7 @@ def test_a_download_refuses_an_expired_certificate_and_another_host(
     site: Site, tmp_path: Path
 ) -> None:
     for number, options in enumerate(({"days": -1}, {"host": "127.0.0.9"})):
-        certificate = write_certificate(tmp_path / f"{number}.pem", **options)  # type: ignore[arg-type]
+        certificate = downloads.write_certificate(tmp_path / f"{number}.pem", **options)  # type: ignore[arg-type]
         with serving(certificate) as files:
             files.content[wheel_name("cli")] = pin_wheel(site, "cli", GOOD)
             env = {"SSL_CERT_FILE": str(certificate)}
@@ -565,7 +557,7 @@ def test_fetch_ends_if_another_process_holds_the_lock(
 
 @pytest.mark.posix
 def test_an_interrupted_fetch_leaves_nothing(site: Site, release: Files) -> None:
-    release.always = stalled
+    release.always = downloads.stalled
     process = begin(site, release.url)
     while not release.asked:
         time.sleep(0.01)

@@ -29,14 +29,8 @@ from scripts.gates.mcp_registry import (
 from scripts.model.files import read_files
 from scripts.model.plan import Plan, read_plan
 from scripts.model.repository import read_repository
-from scripts.publish.registry import (
-    GO_MOD,
-    MODULE,
-    build_publisher,
-    entry,
-    publish_server,
-    shown_entry,
-)
+from scripts.publish import registry
+from scripts.publish.registry import build_publisher, entry, publish_server, shown_entry
 from tests.support.preconditions import missing
 from tests.support.wheel_files import content, rewrite
 
@@ -190,9 +184,9 @@ def test_publish_server_starts_the_publisher_that_was_built(tree: Path, go: Path
         publish_server(tree)
     assert "publish-server --build" in str(error.value.hint)
     publisher = build_publisher(tree)
-    (version,) = re.findall(rf"{MODULE} (v.*)", GO_MOD.read_text())
+    (version,) = re.findall(rf"{registry.MODULE} (v.*)", registry.GO_MOD.read_text())
     log = publisher.with_name("go.log").read_text()
-    assert log == f"install {MODULE}/cmd/publisher@{version}\n"
+    assert log == f"install {registry.MODULE}/cmd/publisher@{version}\n"
     go.unlink()
     publisher.chmod(0o644)
     publish_server(tree)

@@ -15,18 +15,8 @@ from leanspec_launcher.manage.clients import effects, places
 from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.table import CLIENTS
-from tests.support.clients import (
-    ENDURING,
-    NPX,
-    PROGRAM,
-    TEAM,
-    Ask,
-    configured_as,
-    contents,
-    entry_in,
-    put,
-    write,
-)
+from tests.support import clients
+from tests.support.clients import NPX, PROGRAM, Ask, configured_as, entry_in, put, write
 
 LONGEST = dt.timedelta(days=120)
 
@@ -98,7 +88,7 @@ def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None
 def test_an_administrators_file_decides_alone(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(tmp_path / "etc/managed-mcp.json", json.dumps(TEAM))
+    write(tmp_path / "etc/managed-mcp.json", json.dumps(clients.TEAM))
     folders = places.folders() | {"claude-code": str(tmp_path / "etc")}
     monkeypatch.setattr(places, "folders", lambda: folders)
     output = ask("claude", "--write", "--yes").stdout
@@ -126,7 +116,8 @@ def test_a_joined_entry_is_examined_as_the_client_joins_it(ask: Ask, home: Path)
     project, _ = configured_as("opencode")
     assert "which does not exist" in project.problem
     write(
-        Path("opencode.json"), Path("opencode.json").read_text().replace(PROGRAM, ENDURING)
+        Path("opencode.json"),
+        Path("opencode.json").read_text().replace(PROGRAM, clients.ENDURING),
     )
     project, _ = configured_as("opencode")
     assert project.problem == "is started in `/`, which has no specs"
@@ -307,4 +298,4 @@ def test_copies_go_with_the_server_even_if_the_client_writes_its_file_anew(
     file.write_text(json.dumps(document, indent=7))
     ask("claude", "--remove", "--scope", "user", "--yes")
     assert json.loads(file.read_text()) == {"a": 1}
-    assert list(contents(home)) == [".claude.json"]
+    assert list(clients.contents(home)) == [".claude.json"]
