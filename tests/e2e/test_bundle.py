@@ -84,8 +84,7 @@ def install(way: str, medium: Path, *, code: int | None = 0) -> tuple[Installati
 @pytest.mark.parametrize("way", WAYS)
 def test_a_bundle_installs_without_a_network(medium: Path, way: str, version: str) -> None:
     installation, _ = install(way, medium)
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
     installation.start("leanspec-launcher", "verify", "http")
     report = installation.start("leanspec-launcher", "doctor", code=None)
     assert "everything works" in report.stdout

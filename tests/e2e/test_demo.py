@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from scripts.tools.processes import clean_environment
 from tests.support.preconditions import needs
 from tests.support.registry import serving
+from tests.support.releases import Scripts
 from tests.support.surroundings import run
 from tests.support.versions import RELEASED
 
-Scripts = Callable[..., CompletedProcess[str]]
 pytestmark = needs("npm")
 
 

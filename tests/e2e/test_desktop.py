@@ -7,9 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 from packaging.version import Version
@@ -18,11 +16,11 @@ from leanspec_launcher._tables import PLATFORMS
 from scripts.collect import desktop
 from tests.support.desktop import PNPM, write_application, write_image, write_pnpm_workspace
 from tests.support.preconditions import needs
+from tests.support.releases import Scripts
 from tests.support.surroundings import clean
 from tests.support.versions import RELEASED
 
 pytestmark = needs("npm", "cargo")
-Scripts = Callable[..., CompletedProcess[str]]
 PLACE = "packages/desktop"
 
 

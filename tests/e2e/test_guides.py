@@ -49,6 +49,14 @@ class Guide:
         assert text.count(old) == 1, (file, old)
         path.write_text(text.replace(old, new), "utf-8")
 
+    def insert(self, file: str, place: str, text: str) -> None:
+        """Insert a text before another one."""
+        self.edit(file, place, text + place)
+
+    def append(self, file: str, place: str, text: str) -> None:
+        """Insert a text after another one."""
+        self.edit(file, place, place + text)
+
     def named(self, file: str) -> str:
         """Return a file that the guide names, after what it named before."""
         assert f"`{file}`" in self.text, f"the guide does not name `{file}`"
@@ -87,43 +95,29 @@ def test_adding_a_platform_passes_what_its_guide_says(
 ) -> None:
     guide = follow("A platform")
     new = 'Platform("linux-riscv64", "riscv64gc-unknown-linux-gnu", "Linux on RISC-V")'
-    next_row = 'Platform("windows-x64",'
-    guide.edit("leanspec_launcher/_tables.py", next_row, f"{new},\n        {next_row}")
+    table, matrix = "leanspec_launcher/_tables.py", "scripts/publish/matrix.py"
+    guide.insert(table, 'Platform("windows-x64",', f"{new},\n        ")
     runner = '"linux-x64": "ubuntu-24.04",\n'
-    guide.edit(
-        "scripts/publish/matrix.py",
-        runner,
-        f'{runner}    "linux-riscv64": "ubuntu-24.04",\n',
-    )
-    guide.edit(
-        "scripts/publish/matrix.py",
-        '"linux-arm64": "2.17"}',
-        '"linux-arm64": "2.17", "linux-riscv64": "2.31"}',
-    )
+    guide.append(matrix, runner, '    "linux-riscv64": "ubuntu-24.04",\n')
+    guide.append(matrix, '"linux-arm64": "2.17"', ', "linux-riscv64": "2.31"')
     # It is cross-compiled on a runner that the tests run on already.
     guide.named(".github/workflows/ci.yml")
-    builder = "[tool.leanspec-collect.builders]\n"
-    guide.edit(
-        "pyproject.toml", builder, f'{builder}riscv64gc-unknown-linux-gnu = "zigbuild"\n'
-    )
     reason = f'linux-arm64 = "npm has no binaries of {RELEASED} for it"\n'
-    for old, new in (
-        ('"linux-x64", "linux-arm64", ', '"linux-x64", "linux-arm64", "linux-riscv64", '),
+    for place, text in (
         (
-            'linux-x64 = "glibc 2.34"\n',
-            'linux-x64 = "glibc 2.34"\nlinux-riscv64 = "glibc 2.34"\n',
+            "[tool.leanspec-collect.builders]\n",
+            'riscv64gc-unknown-linux-gnu = "zigbuild"\n',
         ),
-        (reason, reason + reason.replace("arm64", "riscv64")),
+        ('"linux-x64", "linux-arm64", ', '"linux-riscv64", '),
+        ('linux-x64 = "glibc 2.34"\n', 'linux-riscv64 = "glibc 2.34"\n'),
+        (reason, reason.replace("arm64", "riscv64")),
     ):
-        guide.edit("pyproject.toml", old, new)
-    guide.edit(
-        "scripts/collect/openssl.py",
-        '"aarch64": "linux-aarch64"',
-        '"aarch64": "linux-aarch64", "riscv64gc": "linux64-riscv64"',
-    )
+        guide.append("pyproject.toml", place, text)
+    targets = '"aarch64": "linux-aarch64"'
+    guide.append("scripts/collect/openssl.py", targets, ', "riscv64gc": "linux64-riscv64"')
     build = '    "windows-x64": headers.pe(),\n'
     riscv = '    "linux-riscv64": headers.elf("riscv64", loader="/lib/ld-linux-riscv64-lp64d.so.1"),\n'
-    guide.edit("tests/support/artifacts.py", build, riscv + build)
+    guide.insert("tests/support/artifacts.py", build, riscv)
     output = guide.run(*guide.commands)
     assert '"target": "riscv64gc-unknown-linux-gnu.2.31"' in output
     assert '"platform": "linux-riscv64", "runner": "ubuntu-24.04"' in output
@@ -136,22 +130,14 @@ def test_adding_a_program_ends_in_a_wheel_that_runs(
 ) -> None:
     guide = follow("A program")
     row = 'Program("http", "leanspec-http", extra="ui"),\n'
-    guide.edit(
-        "leanspec_launcher/_tables.py",
-        row,
-        f'{row}    Program("{NAME}", "leanspec-{NAME}", extra="{NAME}"),\n',
-    )
+    new = f'    Program("{NAME}", "leanspec-{NAME}", extra="{NAME}"),\n'
+    guide.append("leanspec_launcher/_tables.py", row, new)
     code = f'def {NAME}() -> int:\n    """Start it."""\n    return run("{NAME}", sys.argv[1:])\n\n\n'
-    guide.edit(
-        "leanspec_launcher/__init__.py", "def http() -> int:", f"{code}def http() -> int:"
-    )
-    table, script = (
-        "[project.optional-dependencies]\n",
-        'leanspec-http = "leanspec_launcher:http"\n',
-    )
+    guide.insert("leanspec_launcher/__init__.py", "def http() -> int:", code)
+    script = 'leanspec-http = "leanspec_launcher:http"\n'
     extra = f'{NAME} = ["leanspec-{NAME}-bin=={RELEASED}"]\n'
-    guide.edit("pyproject.toml", table, table + extra)
-    guide.edit("pyproject.toml", script, script + script.replace("http", NAME))
+    guide.append("pyproject.toml", "[project.optional-dependencies]\n", extra)
+    guide.append("pyproject.toml", script, script.replace("http", NAME))
     write_project(guide)
     for file, words, others in (
         ("docs/environment.md", "`LEANSPEC_HTTP_BINARY` |", "`LEANSPEC_SYNC_BINARY`, "),
@@ -159,7 +145,7 @@ def test_adding_a_program_ends_in_a_wheel_that_runs(
         ("docs/publishing.md", "`leanspec`, `leanspec-launcher` and", "`leanspec-sync`, "),
         ("docs/architecture.md", "`leanspec-http-bin` | one per", "`leanspec-sync-bin`, "),
     ):
-        guide.edit(file, words, others + words)
+        guide.insert(file, words, others)
     git(guide.tree, "add", "--all")
     guide.run("bump", "test -- tests/contract")
     # A workspace takes minutes to compile: the server's binary stands in for the new one.
@@ -190,12 +176,13 @@ def write_project(guide: Guide) -> None:
     (new / "leanspec_cli_bin").rename(new / f"leanspec_{NAME}_bin")
     for path in (new / "pyproject.toml", new / "README.md"):
         text = path.read_text("utf-8")
-        for word in (
+        words = (
             "leanspec-{}-bin",
             "leanspec_{}_bin",
             'crate = "leanspec-{}',
             "@leanspec/{}-",
-        ):
+        )
+        for word in words:
             text = text.replace(word.format("cli"), word.format(NAME))
         text = text.replace('executable = "leanspec"', f'executable = "leanspec-{NAME}"')
         path.write_text(text, "utf-8")
@@ -216,10 +203,10 @@ def test_adding_an_installer_passes_what_its_guide_says(
     instead=f"rye sync --update {MAIN}",
 )
 """
-    guide.edit(table, "PDM = Installer(\n", f"{row}PDM = Installer(\n")
-    guide.edit(table, "    PDM,\n", "    PDM,\n    RYE,\n")
+    guide.insert(table, "PDM = Installer(\n", row)
+    guide.append(table, "    PDM,\n", "    RYE,\n")
     pdm = '    "pdm": Environment("pdm"),\n'
-    guide.edit("tests/unit/launcher/test_hints.py", pdm, pdm + pdm.replace("pdm", "rye"))
+    guide.append("tests/unit/launcher/test_hints.py", pdm, pdm.replace("pdm", "rye"))
     with pytest.raises(AssertionError) as caught:
         guide.run(*guide.commands)
     match = re.search(r"`(/\S+)` has the hints of the code", str(caught.value))
@@ -240,42 +227,23 @@ def test_adding_a_client_passes_what_its_guide_says(follow: Callable[[str], Guid
         project=(".aaa/mcp.json",),
     ),
 """
-    guide.edit(
-        "leanspec_launcher/manage/clients/table.py",
-        '    "amp": Client(\n',
-        f'{row}    "amp": Client(\n',
-    )
+    guide.insert("leanspec_launcher/manage/clients/table.py", '    "amp": Client(\n', row)
     page = "docs/mcp-clients.md"
-    first = "| [Amp]("
-    guide.edit(
-        page,
-        first,
-        f"| [Aaa](https://example.org/mcp) | `aaa` | `~/.aaa/mcp.json` | `.aaa/mcp.json` |\n{first}",
-    )
-    starts = re.search(
-        r"^\| Amp \| .*$", (guide.tree / page).read_text("utf-8"), re.MULTILINE
-    )
+    cells = "[Aaa](https://example.org/mcp) | `aaa` | `~/.aaa/mcp.json` | `.aaa/mcp.json`"
+    guide.insert(page, "| [Amp](", f"| {cells} |\n")
+    text = (guide.tree / page).read_text("utf-8")
+    starts = re.search(r"^\| Amp \| .*$", text, re.MULTILINE)
     assert starts
-    guide.edit(
-        page,
-        starts[0],
-        f"| Aaa | in a folder that is not documented |  | 2026-11-29 |\n{starts[0]}",
-    )
+    cells = "Aaa | in a folder that is not documented |  | 2026-11-29"
+    guide.insert(page, starts[0], f"| {cells} |\n")
     guide.run(*guide.commands)
 
 
 def test_adding_a_gate_passes_what_its_guide_says(follow: Callable[[str], Guide]) -> None:
     guide = follow("A gate")
-    guide.edit(
-        "scripts/model/gates.py",
-        'INDEX = "index"\n',
-        'INDEX = "index"\nLICENCE = "licence"\n',
-    )
-    guide.edit(
-        "scripts/model/gates.py",
-        "GITHUB_RELEASE, INDEX),",
-        "GITHUB_RELEASE, LICENCE, INDEX),",
-    )
+    gates = "scripts/model/gates.py"
+    guide.append(gates, 'INDEX = "index"\n', 'LICENCE = "licence"\n')
+    guide.append(gates, "GITHUB_RELEASE, ", "LICENCE, ")
     assert "`scripts/gates/`" in guide.text
     module = """
 from scripts.environment import ROOT
@@ -288,20 +256,11 @@ def licence():
 """
     (guide.tree / "scripts/gates/licence.py").write_text(module)
     check = "scripts/gates/check.py"
-    guide.edit(
-        check, "        RUNS: lambda", "        LICENCE: licence,\n        RUNS: lambda"
-    )
-    guide.edit(check, "    LAYOUT,\n", "    LAYOUT,\n    LICENCE,\n")
-    guide.edit(
-        check,
-        "from .layout import layout\n",
-        "from .layout import layout\nfrom .licence import licence\n",
-    )
-    guide.edit(
-        "docs/publishing.md",
-        "| index | What",
-        "| licence | Is there a licence? | none |\n| index | What",
-    )
+    guide.insert(check, "        RUNS: lambda", "        LICENCE: licence,\n")
+    guide.append(check, "    LAYOUT,\n", "    LICENCE,\n")
+    guide.append(check, "from .layout import layout\n", "from .licence import licence\n")
+    row = "| licence | Is there a licence? | none |\n"
+    guide.insert("docs/publishing.md", "| index | What", row)
     guide.run("test -- tests/contract/test_docs.py")
     command = [*OWN_COMMAND, *guide.commands[-1].split()]
     env = clean_environment(CI="")

@@ -122,8 +122,7 @@ def test_the_hint_for_a_damaged_binary_reinstalls_it(
     with binary(installation).open("ab") as file:
         file.write(b"x")
     type_hint(installation, installation.start("lean-spec", "--version", code=126))
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
 
 
 @pytest.mark.parametrize("installation", REPAIRABLE, indirect=True)
@@ -134,8 +133,7 @@ def test_repair_reinstalls_a_damaged_binary(
         file.write(b"x")
     output = installation.start("leanspec-launcher", "repair").stdout
     assert "repaired: " in output
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
 
 
 def test_the_hint_for_a_missing_wheel_installs_it(
@@ -150,8 +148,7 @@ def test_the_hint_for_a_missing_wheel_installs_it(
     if result.returncode != 0 or not isinstance(installation, PipxRun):
         assert result.returncode == 127
         type_hint(installation, result)
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
 
 
 def test_the_hint_for_an_extra_adds_it(installation: Installation, version: str) -> None:
@@ -161,6 +158,5 @@ def test_the_hint_for_an_extra_adds_it(installation: Installation, version: str)
         type_hint(installation, result, " --version")
         return
     type_hint(installation, result)
-    output = installation.start("leanspec-http", "--version").stdout
-    assert output == f"leanspec-http {version}\n"
+    installation.must_report(version, "leanspec-http")
     installation.start("leanspec-launcher", "verify", "http")

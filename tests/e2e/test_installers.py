@@ -32,8 +32,7 @@ def test_uninstalling_leaves_nothing(installer: type[Installation], lend: Lend) 
 
 
 def test_uvx_runs_the_command_line(lend: Lend, version: str) -> None:
-    output = lend(Uvx).start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    lend(Uvx).must_report(version)
 
 
 def test_uvx_starts_the_mcp_server_by_its_own_name(lend: Lend, version: str) -> None:
@@ -73,8 +72,7 @@ def test_the_pip_of_the_oldest_python_installs_the_wheels(
 
 
 def test_the_extra_brings_the_web_server(installed: Installation, version: str) -> None:
-    output = installed.start("leanspec-http", "--version").stdout
-    assert output == f"leanspec-http {version}\n"
+    installed.must_report(version, "leanspec-http")
 
 
 def test_the_sdist_installs_and_carries_the_pins(
@@ -85,8 +83,7 @@ def test_the_sdist_installs_and_carries_the_pins(
     shutil.copytree(installers.own_flit(), installation.packages / "flit_core")
     sdist = next(dist.glob("lean_spec-*.tar.gz"))
     installation.install("--no-build-isolation", sdist)
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
 
 
 def test_a_missing_platform_wheel_is_an_error_with_a_hint(lend: Lend) -> None:

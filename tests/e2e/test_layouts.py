@@ -21,11 +21,6 @@ from tests.support.versions import RELEASED
 from tests.support.wheel_files import REQUIRED
 
 
-def must_start(installation: Installation, version: str) -> None:
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
-
-
 def hint(result: CompletedProcess[str]) -> str:
     """Return what an error ends with."""
     return result.stderr.splitlines()[-1].removeprefix("hint: ")
@@ -158,7 +153,7 @@ def test_a_tree_installed_from_sources_says_how_a_release_takes_its_place(
     report = installation.start("leanspec-launcher", "doctor", code=1).stdout
     assert "installed from sources, which pin no binaries" in report
     installation.run(*shlex.split(command))
-    must_start(installation, version)
+    installation.must_report(version)
 
 
 def test_a_wheel_that_was_named_is_taken_from_there_again(
@@ -173,7 +168,7 @@ def test_a_wheel_that_was_named_is_taken_from_there_again(
     assert f"leanspec-cli-bin @ {dist.as_uri()}/" in command
     del installation.env["PIP_FIND_LINKS"]
     installation.run(*shlex.split(command))
-    must_start(installation, version)
+    installation.must_report(version)
 
 
 def test_programs_of_a_tool_of_another_package_are_found_and_repaired(
@@ -197,7 +192,7 @@ def test_programs_of_a_tool_of_another_package_are_found_and_repaired(
         archive.writestr(f"{info}/RECORD", "")
     tool.env["UV_FIND_LINKS"] += f",{tool.home}"
     tool.install("greeting", "--with-executables-from", "lean-spec")
-    must_start(tool, version)
+    tool.must_report(version)
     command = hint(tool.start("leanspec-http", "--version", code=127))
     requirements = "greeting --with-executables-from 'lean-spec[ui]'"
     assert command == f"uv tool install --reinstall {requirements}"
@@ -225,7 +220,7 @@ def test_an_editable_checkout_runs_its_collected_binaries(
             binaries / program / "binaries",
             checkout / "platform_wheels" / program / "binaries",
         )
-    must_start(installation, RELEASED)
+    installation.must_report(RELEASED)
     report = installation.start("leanspec-launcher", "doctor").stdout
     assert "running from a source checkout" in report
     error = installation.start("leanspec-launcher", "link", code=1).stderr

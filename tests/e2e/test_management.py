@@ -153,8 +153,7 @@ def test_a_grafted_program_is_linked_so_that_it_finds_its_libraries(
     installation.start("leanspec-launcher", "link")
     text = (installation.commands / "lean-spec").read_text()
     assert text.startswith("#!/bin/sh\nexec ")
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
     installation.start("leanspec-launcher", "verify")
 
 
@@ -168,8 +167,7 @@ def test_link_and_mcp_config_need_no_shell(
     installation.prefix = ("unshare", "--mount", "bash", "-ec", hide, "bash")
     error = installation.start("leanspec-launcher", "link", code=1).stderr
     assert "only `/bin/sh` could start it, which is not on this system" in error
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
     project = ("mcp-config", "cursor", "--scope", "user", "--project", tmp_path)
     output = installation.start("leanspec-launcher", *project).stdout
     server = json.loads(output)["mcpServers"]["leanspec"]
@@ -305,8 +303,7 @@ def test_repair_brings_back_a_binary_that_was_changed_in_place(
     assert words in hint
     installation.start("leanspec-launcher", "verify", code=1)
     assert "repaired: " in installation.start("leanspec-launcher", "repair").stdout
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
     assert "nothing to repair" in installation.start("leanspec-launcher", "repair").stdout
 
 
@@ -378,8 +375,7 @@ def test_hints_suit_an_environment_without_pip_or_of_another_tool(
         expected = [str(installation.commands / "leanspec-launcher"), "repair", "cli"]
         assert command == expected
     installation.run(*command)
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
 
 
 @pytest.mark.parametrize("installer", [installers.PipSystem, installers.UvPipSystem])
@@ -392,8 +388,7 @@ def test_hints_suit_an_externally_managed_environment(
     command = hint(installation.start("lean-spec", "--version", code=126))
     assert command[1:] == ["repair", "cli"]
     installation.run(*command)
-    output = installation.start("lean-spec", "--version").stdout
-    assert output == f"lean-spec {version}\n"
+    installation.must_report(version)
 
 
 def test_the_hint_for_uvx_removes_the_binary_from_its_cache(fresh: Fresh) -> None:

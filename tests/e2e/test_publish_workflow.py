@@ -31,7 +31,7 @@ from scripts.model.programs import load_programs
 from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev
 from scripts.tools.processes import own_program
-from tests.support import devpi, openssl, registry
+from tests.support import devpi, openssl, registry, targets
 from tests.support.desktop import PNPM, pack_pnpm, write_application, write_pnpm_workspace
 from tests.support.devpi import Devpi
 from tests.support.download import download
@@ -51,22 +51,7 @@ from tests.support.workspace import add_openssl, write_workspace
 
 pytestmark = [pytest.mark.network, pytest.mark.long, needs("cargo", "npm")]
 TAG = "manylinux2014_x86_64.manylinux_2_17_x86_64"
-TAGS = {
-    "linux-x64": "manylinux_2_17_x86_64",
-    "linux-arm64": "manylinux_2_28_aarch64",
-    "darwin-x64": "macosx_10_12_x86_64",
-    "darwin-arm64": "macosx_11_0_arm64",
-    "windows-x64": "win_amd64",
-    "windows-arm64": "win_arm64",
-}
-UV_PLATFORMS = {
-    "linux-x64": "x86_64-manylinux_2_28",
-    "linux-arm64": "aarch64-manylinux_2_28",
-    "darwin-x64": "x86_64-apple-darwin",
-    "darwin-arm64": "aarch64-apple-darwin",
-    "windows-x64": "x86_64-pc-windows-msvc",
-    "windows-arm64": "aarch64-pc-windows-msvc",
-}
+TAGS = targets.TAGS | {"linux-x64": "manylinux_2_17_x86_64"}
 # The steps that build files: from which artifact another play of the same commit copies
 # their output, and to which folder of its workspace.
 BUILDS = {
@@ -289,7 +274,7 @@ def test_release_is_installed_for_every_platform(release: Player, tmp_path: Path
     env |= {"UV_OFFLINE": "0", "UV_NO_INDEX": "0"}
     distributions = [program.distribution for program in PROGRAMS.values()]
     uv = (own_program("uv"), "pip", "install", "--python", sys.executable, "--no-deps")
-    for platform, uv_platform in UV_PLATFORMS.items():
+    for platform, uv_platform in targets.UV_PLATFORMS.items():
         options = ("--python-platform", uv_platform, "--target", tmp_path / platform)
         run([*uv, *options, *distributions], env)
     wheels = {

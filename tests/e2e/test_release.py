@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 from packaging.version import Version
@@ -20,20 +17,14 @@ from scripts.model.files import File, FileKind, read_files
 from scripts.model.pages import PACKAGE
 from scripts.model.version_places import home_version, planned
 from scripts.model.versions import next_dev
-from scripts.tools.processes import clean_environment
+from scripts.tools.processes import capture, clean_environment
+from tests.support.releases import Scripts
 
-Scripts = Callable[..., CompletedProcess[str]]
 PUBLISH = ("publish", "--allow-local", "--index")
 
 
 def tracked_changes() -> str:
-    return subprocess.run(
-        ["git", "status", "--porcelain"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    return capture(["git", "-C", str(ROOT), "status", "--porcelain"]).stdout
 
 
 @pytest.mark.network
@@ -149,10 +140,10 @@ def test_publish_outside_ci_has_to_be_allowed(
 
 
 def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:
-    found = json.loads(scripts("matrix").stdout)["include"]
-    assert [each["platform"] for each in found] == list(PLATFORMS)
-    assert not any("latest" in each["runner"] for each in found)
-    targets = {each["platform"]: each["target"] for each in found}
+    entries = json.loads(scripts("matrix").stdout)["include"]
+    assert [entry["platform"] for entry in entries] == list(PLATFORMS)
+    assert not any("latest" in entry["runner"] for entry in entries)
+    targets = {entry["platform"]: entry["target"] for entry in entries}
     assert targets["linux-x64"] == "x86_64-unknown-linux-gnu.2.17"
 
 
@@ -164,7 +155,7 @@ def test_versions_agree_in_this_tree() -> None:
 
 def test_publish_dry_run_changes_nothing(scripts: Scripts, version: str) -> None:
     before = tracked_changes()
-    said = scripts("bump", "--dev", "7", "--offline", "--dry-run").stdout
-    assert f"`{next_dev(Version(version), 7)}`" in said
+    output = scripts("bump", "--dev", "7", "--offline", "--dry-run").stdout
+    assert f"`{next_dev(Version(version), 7)}`" in output
     assert scripts("bump", "--dry-run").returncode == 0
     assert tracked_changes() == before

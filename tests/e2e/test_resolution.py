@@ -5,58 +5,33 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from leanspec_launcher._tables import PLATFORMS
 from scripts.tools.processes import own_program
+from tests.support import targets
 from tests.support.artifacts import BUILDS, put
 from tests.support.download import download
 from tests.support.installers import from_files
+from tests.support.releases import Scripts
 from tests.support.surroundings import clean, once, run
 from tests.support.versions import RELEASED
 
-Scripts = Callable[..., CompletedProcess[str]]
-TAGS = {
-    "linux-x64": "manylinux_2_28_x86_64",
-    "linux-arm64": "manylinux_2_28_aarch64",
-    "darwin-x64": "macosx_10_12_x86_64",
-    "darwin-arm64": "macosx_11_0_arm64",
-    "windows-x64": "win_amd64",
-    "windows-arm64": "win_arm64",
-    "stub": "any",
-}
-PIP = {
-    "manylinux_2_28_x86_64": "linux-x64",
-    "manylinux_2_28_aarch64": "linux-arm64",
-    "macosx_10_12_x86_64": "darwin-x64",
-    "macosx_14_0_x86_64": "darwin-x64",
-    "macosx_11_0_arm64": "darwin-arm64",
-    "win_amd64": "windows-x64",
-    "win_arm64": "windows-arm64",
-    "manylinux_2_17_x86_64": "stub",
-    "musllinux_1_2_x86_64": "stub",
-    "macosx_10_11_x86_64": "stub",
-    "linux_riscv64": "stub",
-    "freebsd_14_amd64": "stub",
-    "win32": "stub",
-}
-UV = {
-    "x86_64-manylinux_2_28": "linux-x64",
-    "x86_64-manylinux_2_40": "linux-x64",
-    "aarch64-manylinux_2_28": "linux-arm64",
-    "x86_64-apple-darwin": "darwin-x64",
-    "aarch64-apple-darwin": "darwin-arm64",
-    "x86_64-pc-windows-msvc": "windows-x64",
-    "aarch64-pc-windows-msvc": "windows-arm64",
-    "x86_64-manylinux_2_17": "stub",
-    "x86_64-unknown-linux-musl": "stub",
-    "aarch64-unknown-linux-musl": "stub",
-    "riscv64-unknown-linux": "stub",
-}
+TAGS = targets.TAGS | {"stub": "any"}
+OTHERS_OF_PIP = (
+    *("manylinux_2_17_x86_64", "musllinux_1_2_x86_64", "macosx_10_11_x86_64"),
+    *("linux_riscv64", "freebsd_14_amd64", "win32"),
+)
+OTHERS_OF_UV = (
+    *("x86_64-manylinux_2_17", "x86_64-unknown-linux-musl"),
+    *("aarch64-unknown-linux-musl", "riscv64-unknown-linux"),
+)
+PIP = dict.fromkeys(OTHERS_OF_PIP, "stub") | {"macosx_14_0_x86_64": "darwin-x64"}
+PIP |= {tag: key for key, tag in targets.TAGS.items()}
+UV = dict.fromkeys(OTHERS_OF_UV, "stub") | {"x86_64-manylinux_2_40": "linux-x64"}
+UV |= {name: key for key, name in targets.UV_PLATFORMS.items()}
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,10 @@ class Installation(ABC):
         command = [*self.prefix, *self.command(name), *arguments]
         return run(command, self.variables | (env or {}), code=code, cwd=cwd)
 
+    def must_report(self, version: str, program: str = MAIN) -> None:
+        """Fail unless an installed program reports this version."""
+        assert self.start(program, "--version").stdout == f"{program} {version}\n"
+
     @abstractmethod
     def install(self, *arguments: Words, code: int | None = 0) -> Result:
         """Install `lean-spec`, or the requirements in these arguments."""

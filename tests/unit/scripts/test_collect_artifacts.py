@@ -13,9 +13,8 @@ import pytest
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from tests.support import headers
 from tests.support.artifacts import BUILDS, put
+from tests.support.releases import Scripts
 from tests.support.versions import REAL
-
-Scripts = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture

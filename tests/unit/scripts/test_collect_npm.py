@@ -20,9 +20,9 @@ from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.preconditions import needs
 from tests.support.registry import Registry, package, serving
+from tests.support.releases import Scripts
 from tests.support.versions import REAL
 
-Scripts = Callable[..., CompletedProcess[str]]
 pytestmark = needs("npm")
 
 

@@ -7,7 +7,6 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 from leanspec_build.inspection import Verdict, WheelFacts
@@ -15,9 +14,9 @@ from leanspec_build.inspection import Verdict, WheelFacts
 from leanspec_launcher.commands import CommandError
 from scripts.wheels.inspection import MAKE, MAKE_AGAIN, inspect_file
 from tests.support import headers
+from tests.support.releases import Scripts
 from tests.support.wheel_files import rewrite
 
-Scripts = Callable[..., CompletedProcess[str]]
 KEYS = {
     *("format", "platform", "cpus", "libc", "libc_floor", "macos_minimum", "needed"),
     *("signatures", "platform_tags", "publishable", "reasons"),

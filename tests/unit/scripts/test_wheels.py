@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -25,10 +24,10 @@ from scripts.environment import ROOT
 from scripts.model.plan import typescript_release
 from scripts.model.repository import read_repository
 from tests.support.modules import literals
+from tests.support.releases import Scripts
 from tests.support.surroundings import run
 from tests.support.versions import RELEASED
 
-Scripts = Callable[..., CompletedProcess[str]]
 OUR_WHEELS = {
     f"lean_spec-{RELEASED}-py3-none-any.whl",
     f"lean_spec-{RELEASED}.tar.gz",
