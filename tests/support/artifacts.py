@@ -46,11 +46,11 @@ def put(
     program: str,
     platform: str,
     data: bytes | None = None,
-    said: dict[str, object] | None = None,
+    facts: dict[str, object] | None = None,
 ) -> Path:
     """Put a binary with its record where a CI job's artifact has it."""
     data = data or BUILDS[platform] + program.encode()
-    return put_collected(folder / f"binaries-{platform}", program, platform, data, said)
+    return put_collected(folder / f"binaries-{platform}", program, platform, data, facts)
 
 
 def put_collected(

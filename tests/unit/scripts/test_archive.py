@@ -34,18 +34,24 @@ def entry(
     return info, data if kind == tarfile.REGTYPE else b""
 
 
-def zeros(path: Path) -> Path:
-    """Write a package whose entry unpacks to 2 GB of zeros, in 2 MB."""
-    header = tarfile.TarInfo(MEMBER)
+def of(*entries: tuple[tarfile.TarInfo, bytes]) -> Callable[[Path], Path]:
+    return lambda path: archive(path, *entries)
+
+
+def write_claim(path: Path, header: tarfile.TarInfo, byte: bytes) -> None:
+    """Write a package whose only header claims 2 GB, in 2 MB."""
     header.size = 2_000_000_000
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(header.tobuf())
         for _ in range(300):
-            file.write(bytes(1_000_000))
-    return path
+            file.write(byte * 1_000_000)
 
 
-def many_zeros(path: Path) -> Path:
+def zeros(path: Path) -> None:
+    write_claim(path, tarfile.TarInfo(MEMBER), b"\0")
+
+
+def many_zeros(path: Path) -> None:
     """Write a package of many entries, each of which would pass."""
     header = tarfile.TarInfo("package/zeros")
     header.size = 50 * 512 * 2000
@@ -53,19 +59,12 @@ def many_zeros(path: Path) -> Path:
         for _ in range(8):
             file.write(header.tobuf())
             file.write(bytes(header.size))
-    return path
 
 
-def long_name(path: Path) -> Path:
-    """Write a package whose first header claims a name of 2 GB."""
+def long_name(path: Path) -> None:
     header = tarfile.TarInfo("././@LongLink")
     header.type = tarfile.GNUTYPE_LONGNAME
-    header.size = 2_000_000_000
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        file.write(header.tobuf())
-        for _ in range(300):
-            file.write(b"a" * 1_000_000)
-    return path
+    write_claim(path, header, b"a")
 
 
 def test_extract_file_writes_that_file_alone(tmp_path: Path) -> None:
@@ -80,72 +79,44 @@ def test_extract_file_writes_that_file_alone(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tgz", "out"]
 
 
-def cut_after_the_file(path: Path) -> Path:
+def cut_after_the_file(path: Path) -> None:
     """Write a package whose wanted file is whole, and which ends in the next one."""
     noise = random.Random(0).randbytes(100_000)  # noqa: S311 - incompressible, and the same each time
-    path.write_bytes(
-        archive(path, entry(MEMBER), entry("package/more", noise)).read_bytes()[:50_000]
-    )
-    return path
+    data = archive(path, entry(MEMBER), entry("package/more", noise)).read_bytes()
+    path.write_bytes(data[:50_000])
+
+
+def cut_in_the_file(path: Path) -> None:
+    path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60])
+
+
+MANY = [f"package/{number}" for number in range(4_000)]
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (
-            lambda path: archive(path, entry(MEMBER), entry("package/../../escape")),
-            "leads out of it",
-        ),
-        (
-            lambda path: archive(path, entry("/etc/passwd"), entry(MEMBER)),
-            "leads out of it",
-        ),
-        (
-            lambda path: archive(
-                path, entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")
-            ),
-            "is a link to",
-        ),
-        (
-            lambda path: archive(
-                path, entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")
-            ),
-            "is a link to",
-        ),
-        (
-            lambda path: archive(path, entry(MEMBER, kind=tarfile.FIFOTYPE)),
-            "neither a file nor a folder",
-        ),
-        (lambda path: archive(path, entry(MEMBER), entry(MEMBER)), "twice"),
-        (lambda path: archive(path, entry("package/other")), f"it contains no `{MEMBER}`"),
+        (of(entry(MEMBER), entry("package/../../escape")), "leads out of it"),
+        (of(entry("/etc/passwd"), entry(MEMBER)), "leads out of it"),
+        (of(entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")), "is a link to"),
+        (of(entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")), "is a link to"),
+        (of(entry(MEMBER, kind=tarfile.FIFOTYPE)), "neither a file nor a folder"),
+        (of(entry(MEMBER), entry(MEMBER)), "twice"),
+        (of(entry("package/other")), f"it contains no `{MEMBER}`"),
         (zeros, "more than the 134217728 bytes"),
         (many_zeros, "unpacks to more than"),
-        (
-            lambda path: archive(
-                path,
-                entry(MEMBER),
-                *[entry(f"package/{number}") for number in range(4_000)],
-            ),
-            "has more than 4000 members",
-        ),
+        (of(entry(MEMBER), *map(entry, MANY)), "has more than 4000 members"),
         (long_name, "has a header of more than"),
         (cut_after_the_file, "is not a whole archive"),
-        (
-            lambda path: path.write_bytes(b"not an archive") and path,
-            "is not a whole archive",
-        ),
-        (
-            lambda path: (
-                path.write_bytes(archive(path, entry(MEMBER)).read_bytes()[:60]) and path
-            ),
-            "is not a whole archive",
-        ),
+        (lambda path: path.write_bytes(b"no archive"), "is not a whole archive"),
+        (cut_in_the_file, "is not a whole archive"),
     ],
 )
 def test_a_bad_archive_is_refused_and_leaves_no_file(
-    tmp_path: Path, make: Callable[[Path], Path], words: str
+    tmp_path: Path, make: Callable[[Path], object], words: str
 ) -> None:
-    source = make(tmp_path / "a.tgz")
+    source = tmp_path / "a.tgz"
+    make(source)
     with pytest.raises(CommandError) as error:
         extract_file(source, MEMBER, tmp_path / "out")
     assert "`a.tgz`" in error.value.message

@@ -68,10 +68,15 @@ def test_collect_artifacts_allows_the_gaps_that_the_plan_has_for_the_source(
     result = collect("--planned", code=1)
     assert "there is no `binaries-darwin-x64/`" in result.stderr
     for program in PROGRAMS:
-        put(artifacts, program, *REAL, said={"source": {"kind": "npm"}})
+        put(artifacts, program, *REAL, facts={"source": {"kind": "npm"}})
     collect("--planned")
     platforms = {path.name for path in (tmp_path / "into").glob("*/binaries/*")}
     assert platforms == set(REAL)
+
+
+def state(**facts: object) -> Callable[[Path], Path]:
+    """Return what puts a binary whose record states other facts."""
+    return lambda folder: put(folder, "cli", "linux-x64", facts=facts)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +92,9 @@ def test_collect_artifacts_allows_the_gaps_that_the_plan_has_for_the_source(
             ),
             "binary.json` is missing",
         ),
-        (
-            lambda folder: put(folder, "cli", "linux-x64", said={"sha256": "0" * 64}),
-            "expected `000",
-        ),
-        (
-            lambda folder: put(
-                folder, "cli", "linux-x64", said={"platform": "linux-arm64"}
-            ),
-            "describes `cli` for `linux-arm64`",
-        ),
-        (
-            lambda folder: put(folder, "cli", "linux-x64", said={"version": "0.2.9"}),
-            "are of different versions",
-        ),
+        (state(sha256="0" * 64), "expected `000"),
+        (state(platform="linux-arm64"), "describes `cli` for `linux-arm64`"),
+        (state(version="0.2.9"), "are of different versions"),
         (
             lambda folder: put(folder, "cli", "linux-arm64", headers.mach_o()),
             "is an executable for darwin-arm64, not for `linux-arm64`",

@@ -69,68 +69,48 @@ def remove_platform(table: dict[str, Any]) -> None:
     table["platforms"].remove("linux-arm64")
 
 
+def update(name: str, **values: object) -> Edit:
+    """Return an edit of a table of the plan; without a name, of the plan itself."""
+    return lambda table: (table[name] if name else table).update(values)
+
+
+TWICE = "`linux-arm64` must be either in `platforms` or in `missing`"
+UNNAMED = f"the reason does not name {RELEASED}"
+UNKNOWN = "unknown platform `linux-mips`"
+
+
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (remove_platform, "`linux-arm64` must be either in `platforms` or in `missing`"),
+        (remove_platform, TWICE),
+        (update("missing", cargo={"linux-arm64": "no runner"}), TWICE),
+        (lambda table: table["platforms"].append("linux-mips"), UNKNOWN),
+        (update("missing", cargo={"linux-mips": "no runner"}), UNKNOWN),
+        (update("missing", pip={}), "unknown source `pip`"),
+        (update("", missing={"linux-arm64": "x"}), "unknown source `linux-arm64`"),
         (
-            lambda table: table["missing"].update(cargo={"linux-arm64": "no runner"}),
-            "`linux-arm64` must be either in `platforms` or in `missing`",
-        ),
-        (
-            lambda table: table["platforms"].append("linux-mips"),
-            "unknown platform `linux-mips`",
-        ),
-        (
-            lambda table: table["missing"].update(cargo={"linux-mips": "no runner"}),
-            "unknown platform `linux-mips`",
-        ),
-        (lambda table: table["missing"].update(pip={}), "unknown source `pip`"),
-        (
-            lambda table: table.update(missing={"linux-arm64": "no runner"}),
-            "unknown source `linux-arm64`",
-        ),
-        (
-            lambda table: table["missing"].update(cargo={"linux-x64": "npm has none"}),
+            update("missing", cargo={"linux-x64": "npm has none"}),
             "the reason for `linux-x64` names npm",
         ),
         (
-            lambda table: table["missing"].update(cargo={"linux-x64": " "}),
+            update("missing", cargo={"linux-x64": " "}),
             "the reason for `linux-x64` is empty",
         ),
+        (update("exceptions", commits="http in 0.2.9"), f"`commits`: {UNNAMED}"),
+        (update("exceptions", sources="npm has one"), f"`sources`: {UNNAMED}"),
+        (update("exceptions", commit=f"in {RELEASED}"), "unknown key `commit`"),
+        (update("", platform=[]), "unknown key `platform`"),
+        (update("desktop", reason="x"), r"desktop\]: unknown key `reason`"),
+        (update("pages", missing=[]), r"pages\]: unknown key `missing`"),
         (
-            lambda table: table["exceptions"].update(commits="a fix for http in 0.2.9"),
-            f"`commits`: the reason does not name {RELEASED}",
-        ),
-        (
-            lambda table: table["exceptions"].update(sources="npm has one of them"),
-            f"`sources`: the reason does not name {RELEASED}",
-        ),
-        (
-            lambda table: table["exceptions"].update(commit=f"in {RELEASED}"),
-            "unknown key `commit`",
-        ),
-        (lambda table: table.update(platform=[]), "unknown key `platform`"),
-        (
-            lambda table: table["desktop"].update(reason="x"),
-            r"desktop\]: unknown key `reason`",
-        ),
-        (
-            lambda table: table["pages"].update(missing=[]),
-            r"pages\]: unknown key `missing`",
-        ),
-        (
-            lambda table: table["exceptions"].update(rebuild="OpenSSL 3.5.9"),
+            update("exceptions", rebuild="OpenSSL 3.5.9"),
             f"`rebuild` is for a `.postN`, and this is {RELEASED}",
         ),
-        (
-            lambda table: table.update({"signing": "minisign"}),
-            "`signing` is `minisign`, and `public-key` is ``",
-        ),
+        (update("", signing="minisign"), "`signing` is `minisign`, and `public-key` is ``"),
         (lambda table: table.pop("signing"), "`public-key` is ``"),
-        (lambda table: table.update({"signing": "pgp"}), "`signing` is `pgp`"),
+        (update("", signing="pgp"), "`signing` is `pgp`"),
         (
-            lambda table: table.update({"public-key": "RWQ"}),
+            update("", **{"public-key": "RWQ"}),
             "`signing` is `none`, and `public-key` is `RWQ`",
         ),
     ],

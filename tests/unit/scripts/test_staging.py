@@ -35,6 +35,19 @@ def collect(
             staging.add(project, platform, file, version=version, source={}, commit=None)
 
 
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    (tmp_path / "base").mkdir()
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def collected(base: Path) -> Path:
+    """Return a folder with the binaries of a version for one platform."""
+    collect(base, "1.2.3")
+    return base
+
+
 def contents(base: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(base)): path.read_bytes()
@@ -43,24 +56,20 @@ def contents(base: Path) -> dict[str, bytes]:
     }
 
 
-def test_staged_binaries_replace_the_collected_ones(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    collect(base, "1.2.4")
-    assert {each.version for each in read_collected(base)} == {"1.2.4"}
-    assert [path.name for path in tmp_path.iterdir() if path != base] == ["program"]
+def test_staged_binaries_replace_the_collected_ones(
+    collected: Path, tmp_path: Path
+) -> None:
+    collect(collected, "1.2.4")
+    assert {each.version for each in read_collected(collected)} == {"1.2.4"}
+    assert [path.name for path in tmp_path.iterdir() if path != collected] == ["program"]
 
 
 @pytest.mark.parametrize("call", range(6))
 def test_a_swap_that_fails_halfway_is_undone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+    collected: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
     """Each program is moved twice: the old one out of the way, the new one into its place."""
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    before = contents(base)
+    before = contents(collected)
     rename, calls = Path.rename, []
 
     def failing(self: Path, target: Path) -> Path:
@@ -71,66 +80,55 @@ def test_a_swap_that_fails_halfway_is_undone(
 
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(OSError, match="No space left"):
-        collect(base, "1.2.4")
-    assert contents(base) == before
-    assert {each.version for each in read_collected(base)} == {"1.2.3"}
+        collect(collected, "1.2.4")
+    assert contents(collected) == before
+    assert {each.version for each in read_collected(collected)} == {"1.2.3"}
 
 
-def test_staging_without_a_binary_changes_nothing(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    before = contents(base)
-    with pytest.raises(CommandError, match="there was nothing to collect"), staged(base):
+def test_staging_without_a_binary_changes_nothing(collected: Path) -> None:
+    before = contents(collected)
+    with (
+        pytest.raises(CommandError, match="there was nothing to collect"),
+        staged(collected),
+    ):
         pass
-    assert contents(base) == before
+    assert contents(collected) == before
 
 
-def test_the_same_bytes_twice_are_refused(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
+def test_the_same_bytes_twice_are_refused(base: Path) -> None:
     with pytest.raises(CommandError, match="have the same bytes"):
         collect(base, "1.2.3", are_different=False)
     assert contents(base) == {}
 
 
 def test_a_record_has_no_reported_version_of_a_binary_that_was_not_run(
-    tmp_path: Path,
+    collected: Path,
 ) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    for path in base.rglob("binary.json"):
+    for path in collected.rglob("binary.json"):
         text = path.read_text("utf-8")
         assert "reported" not in json.loads(text)
         assert text.startswith('{\n  "program"'), "two spaces, so that a change is one line"
 
 
-def test_binaries_kept_are_checked_and_of_the_same_version(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    collect(base, "1.2.3", platform=OTHER, keep=True)
-    assert {each.platform for each in read_collected(base)} == {"linux-x64", "linux-arm64"}
+def test_binaries_kept_are_checked_and_of_the_same_version(collected: Path) -> None:
+    collect(collected, "1.2.3", platform=OTHER, keep=True)
+    assert {each.platform for each in read_collected(collected)} == {*CPUS}
     words = r"are of different versions: `1\.2\.3`, `1\.2\.4`"
     with pytest.raises(CommandError, match=words):
-        collect(base, "1.2.4", platform=OTHER, keep=True)
-    collect(base, "1.2.4", platform=OTHER)
-    assert {each.platform for each in read_collected(base)} == {"linux-arm64"}
+        collect(collected, "1.2.4", platform=OTHER, keep=True)
+    collect(collected, "1.2.4", platform=OTHER)
+    assert {each.platform for each in read_collected(collected)} == {"linux-arm64"}
 
 
-def test_a_record_of_a_binary_for_another_machine_is_refused(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    path = next(base.rglob("leanspec-mcp"))
+def test_a_record_of_a_binary_for_another_machine_is_refused(collected: Path) -> None:
+    path = next(collected.rglob("leanspec-mcp"))
     path.write_bytes(headers.elf("aarch64"))
     record = json.loads(path.with_name("binary.json").read_text("utf-8"))
     record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name("binary.json").write_text(json.dumps(record), "utf-8")
     words = "is an executable for linux-arm64, not for `linux-x64`"
     with pytest.raises(CommandError, match=words):
-        read_collected(base)
+        read_collected(collected)
 
 
 @pytest.mark.parametrize(
@@ -142,27 +140,21 @@ def test_a_record_of_a_binary_for_another_machine_is_refused(tmp_path: Path) -> 
     ],
 )
 def test_a_binary_without_a_true_record_is_refused(
-    tmp_path: Path, text: str | None, words: str
+    collected: Path, text: str | None, words: str
 ) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    record = next(base.rglob("leanspec-mcp")).with_name("binary.json")
+    record = next(collected.rglob("leanspec-mcp")).with_name("binary.json")
     record.unlink()
     if text is not None:
         record.write_text(text)
     with pytest.raises(CommandError, match=words):
-        read_collected(base)
+        read_collected(collected)
 
 
-def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
-    base = tmp_path / "base"
-    base.mkdir()
-    collect(base, "1.2.3")
-    record = next(base.rglob("leanspec-mcp")).with_name("binary.json")
+def test_a_record_of_another_program_is_refused(collected: Path) -> None:
+    record = next(collected.rglob("leanspec-mcp")).with_name("binary.json")
     facts = json.loads(record.read_text("utf-8"))
     for change in ({"program": "cli"}, {"platform": "linux-arm64"}):
         record.write_text(json.dumps(facts | change), "utf-8")
         words = r"describes `.*`, expected `mcp` for `linux-x64`"
         with pytest.raises(CommandError, match=words):
-            read_collected(base)
+            read_collected(collected)
