@@ -165,7 +165,10 @@ def test_a_job_uses_only_outputs_that_another_job_has() -> None:
         assert output in given[name], output
     assert set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", text)) == set(outputs())
     actual = {step["ref"] for step in checkouts(read_repository(key="sources").slug)}
-    assert actual == {"${{steps.plan.outputs.sources}}", "${{needs.plan.outputs.sources}}"}
+    assert actual == {
+        "${{ steps.plan.outputs.sources }}",
+        "${{ needs.plan.outputs.sources }}",
+    }
     entries = build_matrix()["include"]
     assert set(re.findall(r"matrix\.(\w+)", text)) <= set(entries[0])
     made = {

@@ -34,7 +34,7 @@ def entry(
     return info, data if kind == tarfile.REGTYPE else b""
 
 
-def of(*entries: tuple[tarfile.TarInfo, bytes]) -> Callable[[Path], Path]:
+def pack(*entries: tuple[tarfile.TarInfo, bytes]) -> Callable[[Path], Path]:
     return lambda path: archive(path, *entries)
 
 
@@ -96,16 +96,16 @@ MANY = [f"package/{number}" for number in range(4_000)]
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (of(entry(MEMBER), entry("package/../../escape")), "leads out of it"),
-        (of(entry("/etc/passwd"), entry(MEMBER)), "leads out of it"),
-        (of(entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")), "is a link to"),
-        (of(entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")), "is a link to"),
-        (of(entry(MEMBER, kind=tarfile.FIFOTYPE)), "neither a file nor a folder"),
-        (of(entry(MEMBER), entry(MEMBER)), "twice"),
-        (of(entry("package/other")), f"it contains no `{MEMBER}`"),
+        (pack(entry(MEMBER), entry("package/../../escape")), "leads out of it"),
+        (pack(entry("/etc/passwd"), entry(MEMBER)), "leads out of it"),
+        (pack(entry(MEMBER, kind=tarfile.SYMTYPE, link="/etc/passwd")), "is a link to"),
+        (pack(entry(MEMBER, kind=tarfile.LNKTYPE, link="package/x")), "is a link to"),
+        (pack(entry(MEMBER, kind=tarfile.FIFOTYPE)), "neither a file nor a folder"),
+        (pack(entry(MEMBER), entry(MEMBER)), "twice"),
+        (pack(entry("package/other")), f"it contains no `{MEMBER}`"),
         (zeros, "more than the 134217728 bytes"),
         (many_zeros, "unpacks to more than"),
-        (of(entry(MEMBER), *map(entry, MANY)), "has more than 4000 members"),
+        (pack(entry(MEMBER), *map(entry, MANY)), "has more than 4000 members"),
         (long_name, "has a header of more than"),
         (cut_after_the_file, "is not a whole archive"),
         (lambda path: path.write_bytes(b"no archive"), "is not a whole archive"),

@@ -60,7 +60,7 @@ def test_staged_binaries_replace_the_collected_ones(
     collected: Path, tmp_path: Path
 ) -> None:
     collect(collected, "1.2.4")
-    assert {each.version for each in read_collected(collected)} == {"1.2.4"}
+    assert {binary.version for binary in read_collected(collected)} == {"1.2.4"}
     assert [path.name for path in tmp_path.iterdir() if path != collected] == ["program"]
 
 
@@ -82,7 +82,7 @@ def test_a_swap_that_fails_halfway_is_undone(
     with pytest.raises(OSError, match="No space left"):
         collect(collected, "1.2.4")
     assert contents(collected) == before
-    assert {each.version for each in read_collected(collected)} == {"1.2.3"}
+    assert {binary.version for binary in read_collected(collected)} == {"1.2.3"}
 
 
 def test_staging_without_a_binary_changes_nothing(collected: Path) -> None:
@@ -112,12 +112,12 @@ def test_a_record_has_no_reported_version_of_a_binary_that_was_not_run(
 
 def test_binaries_kept_are_checked_and_of_the_same_version(collected: Path) -> None:
     collect(collected, "1.2.3", platform=OTHER, keep=True)
-    assert {each.platform for each in read_collected(collected)} == {*CPUS}
+    assert {binary.platform for binary in read_collected(collected)} == {*CPUS}
     words = r"are of different versions: `1\.2\.3`, `1\.2\.4`"
     with pytest.raises(CommandError, match=words):
         collect(collected, "1.2.4", platform=OTHER, keep=True)
     collect(collected, "1.2.4", platform=OTHER)
-    assert {each.platform for each in read_collected(collected)} == {"linux-arm64"}
+    assert {binary.platform for binary in read_collected(collected)} == {"linux-arm64"}
 
 
 def test_a_record_of_a_binary_for_another_machine_is_refused(collected: Path) -> None:
