@@ -7,22 +7,16 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
 from twine.package import PackageFile
+from twine.repository import Repository
 
 from leanspec_launcher.commands import CommandError
 from scripts.index import attestations, upload
-from scripts.index.attestations import (
-    IDENTITY_VARIABLE,
-    Sign,
-    attested,
-    is_attested,
-    statement,
-)
-from scripts.index.attestations import PREDICATES as ENDS
+from scripts.index.attestations import IDENTITY_VARIABLE, attested, is_attested
 from scripts.index.client import Index, read_index
 from scripts.model.files import ATTESTATIONS, PUBLISH, SLSA, File, FileKind, read_files
 from scripts.model.plan import read_plan
@@ -33,6 +27,8 @@ from tests.support.attestation import (
     write_statement,
 )
 
+OF_ANOTHER = "its signature is not of the certificate in it"
+UNLOGGED = "with its entry in the transparency log"
 NO_CONTENT = "its content is not that of an attestation"
 NAME = "leanspec_cli_bin-1.2.3-py3-none-any.whl"
 
@@ -48,21 +44,17 @@ def good(file: File, *, required: bool = True) -> bool:
 
 
 def test_attestation_of_other_bytes_is_refused(file: File) -> None:
-    assert [
-        (finding.passed, finding.found) for finding in attested([file], required=True)
-    ] == [
-        (False, "none"),
-        (False, "none"),
-    ]
+    findings = [*attested([file], required=True)]
+    actual = [(finding.passed, finding.found) for finding in findings]
+    assert actual == 2 * [(False, "none")]
     assert good(file, required=False)
     write_attestation(file)
     assert good(file)
     for name, digest in (("", "0" * 64), ("another.whl", "")):
         write_attestation(file, name, digest)
         assert not good(file)
-        assert not good(file, required=False), (
-            "garbage is not uploaded, even where nobody asked for an attestation"
-        )
+        # Garbage is not uploaded, even where nobody asked for an attestation.
+        assert not good(file, required=False)
     write_attestation(file)
     write_statement(file, PUBLISH, "https://slsa.dev/provenance/v1")
     assert not good(file), "one of each kind: the index takes no second one of a kind"
@@ -87,27 +79,23 @@ def change(name: str, value: object) -> Callable[[dict[str, Any]], None]:
 
 def resign(content: dict[str, Any]) -> None:
     """Flip one bit of what is signed: the statement is of the same file."""
-    statement = base64.b64decode(content["envelope"]["statement"]).replace(
-        b"Statement/v1", b"Statement/v9"
-    )
-    content["envelope"]["statement"] = base64.b64encode(statement).decode()
+    before = base64.b64decode(content["envelope"]["statement"])
+    after = before.replace(b"Statement/v1", b"Statement/v9")
+    content["envelope"]["statement"] = base64.b64encode(after).decode()
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (resign, "its signature is not of the certificate in it"),
-        (change("envelope.signature", ""), "its signature is not of the certificate in it"),
+        (resign, OF_ANOTHER),
+        (change("envelope.signature", ""), OF_ANOTHER),
         (change("envelope.signature", "***"), NO_CONTENT),
         (change("envelope.signature", "AA AA"), NO_CONTENT),
         (change("envelope.statement", "AA AA"), NO_CONTENT),
         (change("verification_material.certificate", "AA AA"), NO_CONTENT),
-        (change("envelope.statement", ""), "its signature is not of the certificate in it"),
+        (change("envelope.statement", ""), OF_ANOTHER),
         (change("verification_material.certificate", ""), NO_CONTENT),
-        (
-            change("verification_material.transparency_entries", []),
-            "with its entry in the transparency log",
-        ),
+        (change("verification_material.transparency_entries", []), UNLOGGED),
         (change("verification_material", {}), NO_CONTENT),
         (change("version", 2), "not of version 1"),
     ],
@@ -119,24 +107,15 @@ def test_changed_attestation_is_refused(
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-    errors = [
-        finding.found for finding in attested([file], required=False) if not finding.passed
-    ]
-    assert len(errors) == 1
-    assert words in errors[0]
+    findings = attested([file], required=False)
+    (error,) = [finding.found for finding in findings if not finding.passed]
+    assert words in error
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{}",
-        "[]",
-        "null",
-        '{"envelope": {"statement": "***"}}',
-        '{"envelope": {"statement": ""}}',
-    ],
-)
+STATEMENTS = ['{"envelope": {"statement": "***"}}', '{"envelope": {"statement": ""}}']
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", *STATEMENTS])
 def test_file_that_is_not_an_attestation_is_refused(file: File, text: str) -> None:
     file.path.with_name(f"{NAME}.publish.attestation").write_text(text)
     assert not good(file)
@@ -151,10 +130,9 @@ def test_plan_names_the_indices_that_require_attestations(
     plan = read_plan(released_tree)
     assert plan.attestations == ("pypi", "testpypi")
     for name in plan.attestations:
-        assert is_attested(plan, read_index(name))
-        assert is_attested(
-            plan, read_index(read_index(name).upload, "https://example.org/simple/")
-        )
+        index = read_index(name)
+        assert is_attested(plan, index)
+        assert is_attested(plan, read_index(index.upload, "https://example.org/simple/"))
     assert not is_attested(plan, Index("http://127.0.0.1:9/simple/", "http://127.0.0.1:9/"))
 
 
@@ -171,26 +149,10 @@ def test_upload_sends_both_attestations_with_their_file(
 ) -> None:
     path = write_attestation(file)
     added: list[list[str]] = []
-
-    class Package:
-        def add_attestations(self, paths: list[str]) -> None:
-            added.append(paths)
-
-    class Repository:
-        session = requests.Session()
-
-        def __init__(self, *_: object, **__: object) -> None:
-            pass
-
-        def upload(self, *_: object, **__: object) -> None:
-            pass
-
-        def close(self) -> None:
-            pass
-
     assert hasattr(PackageFile, "add_attestations"), "twine's own name for it"
-    monkeypatch.setattr(PackageFile, "from_filename", lambda *_, **__: Package())
-    monkeypatch.setattr(upload, "Repository", Repository)
+    package = SimpleNamespace(add_attestations=added.append)
+    monkeypatch.setattr(PackageFile, "from_filename", lambda *_, **__: package)
+    monkeypatch.setattr(Repository, "upload", lambda *_, **__: None)
     upload._send(Index("https://x/simple/", "https://x/"), file, ("user", "secret"))  # noqa: SLF001
     assert added == [[str(path), str(file.path) + SLSA]]
 
@@ -207,20 +169,24 @@ RUN = {
     "GITHUB_RUN_ID": "3",
     "GITHUB_RUN_ATTEMPT": "4",
     "RUNNER_ENVIRONMENT": "github-hosted",
+    IDENTITY_VARIABLE: "https://example.org/",
 }
 
 
 @pytest.fixture
-def workflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand in for a workflow's run, whose identity only a workflow has."""
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in RUN.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(IDENTITY_VARIABLE, "https://example.org/")
+
+
+@pytest.fixture
+def workflow(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - what it sets
+    """Stand in for a workflow's run, whose identity only a workflow has."""
 
     @contextlib.contextmanager
-    def signing() -> Iterator[Sign]:
+    def signing() -> Iterator[attestations.Sign]:
         yield lambda file, ending, predicate: attestation(
-            statement(file, PREDICATES[ending], predicate)
+            attestations.statement(file, PREDICATES[ending], predicate)
         )
 
     monkeypatch.setattr(attestations, "signing", signing)
@@ -271,10 +237,13 @@ def test_attest_makes_statements_that_the_library_of_the_index_reads(file: File)
     kinds = [kind.value for kind in AttestationType]
     assert len(kinds) == len(ATTESTATIONS), "one file for each"
     for ending in ATTESTATIONS:
-        (predicate,) = [kind for kind in kinds if kind.endswith(ENDS[ending])]
-        Statement(statement(file, predicate, None))
+        (predicate,) = [
+            kind for kind in kinds if kind.endswith(attestations.PREDICATES[ending])
+        ]
+        Statement(attestations.statement(file, predicate, None))
 
 
+@pytest.mark.usefixtures("environment")
 def test_attest_reports_an_error_of_sigstore_in_one_line(
     file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,9 +253,6 @@ def test_attest_reports_an_error_of_sigstore_in_one_line(
     def production() -> None:
         raise Error("no\nticket")
 
-    for name, value in RUN.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv(IDENTITY_VARIABLE, "https://example.org/")
     monkeypatch.setattr(ClientTrustConfig, "production", production)
     with pytest.raises(CommandError, match="the files cannot be attested: no ticket"):
         attestations.attest(file.path.parent)

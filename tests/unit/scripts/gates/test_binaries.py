@@ -32,6 +32,10 @@ from tests.support.wheel_files import content, rewrite
 ONE, OTHER = "c0ffee".ljust(40, "0"), "decaf".ljust(40, "0")
 
 
+def binary_failures(plan: Plan, dist: Path, commit: str | None = None) -> list[str]:
+    return failures(binaries.binaries(plan, release_files(dist), commit))
+
+
 def put_program(wheel: Path, data: bytes) -> None:
     """Put another program into the CLI's wheel, with a record that is true of it: nobody ran it."""
     record = json.loads(content(wheel, RECORD))
@@ -43,7 +47,7 @@ def put_program(wheel: Path, data: bytes) -> None:
 def test_binaries_refuse_the_same_binary_for_two_platforms(dist: Path, plan: Plan) -> None:
     other = f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
     shutil.copy(dist / CLI, dist / other)
-    errors = failures(binaries.binaries(plan, release_files(dist)))
+    errors = binary_failures(plan, dist)
     assert any("bytes of its own, found the same as in" in line for line in errors)
 
 
@@ -57,7 +61,7 @@ def test_binaries_refuse_one_that_reports_another_version(
     require("cc")
     subprocess.run(["cc", source, "-o", tmp_path / "old"], check=True)
     put_program(dist / CLI, (tmp_path / "old").read_bytes())
-    errors = failures(binaries.binaries(plan, release_files(dist)))
+    errors = binary_failures(plan, dist)
     assert f"{CLI}: its own version: expected {RELEASED}, found 0.2.10" in errors
 
 
@@ -66,60 +70,49 @@ def test_binaries_refuse_one_that_nobody_ran(dist: Path, plan: Plan) -> None:
     other = dist / f"leanspec_cli_bin-{RELEASED}-py3-none-macosx_11_0_arm64.whl"
     (dist / CLI).rename(other)
     put_program(other, headers.mach_o())
-    errors = failures(binaries.binaries(plan, release_files(dist)))
-    assert any(
-        f"expected {RELEASED}, found not run where it was built" in line for line in errors
-    )
-    record = json.loads(content(other, RECORD)) | {
-        "reported": RELEASED,
-        "platform": "darwin-arm64",
-    }
-    rewrite(other, {RECORD: json.dumps(record).encode()})
-    assert not any(
-        "its own version" in line
-        for line in failures(binaries.binaries(plan, release_files(dist)))
-    )
+    errors = binary_failures(plan, dist)
+    words = f"expected {RELEASED}, found not run where it was built"
+    assert any(words in line for line in errors)
+    change_record(other, reported=RELEASED, platform="darwin-arm64")
+    assert not any("its own version" in line for line in binary_failures(plan, dist))
+
+
+UNSTATED = "expected a source with its integrity or commit"
 
 
 @pytest.mark.parametrize(
-    ("cli", "mcp", "words"),
+    ("changes", "words"),
     [
-        ({"commit": ONE}, {"commit": ONE}, ""),
-        (
-            {"commit": ONE},
-            {"commit": OTHER},
-            f"expected one for all binaries, found {ONE}, {OTHER}",
-        ),
-        ({"commit": f"{ONE}-dirty"}, {}, "expected a commit without uncommitted changes"),
-        (
-            {"source": None},
-            {},
-            "expected a source with its integrity or commit, found None",
-        ),
-        (
-            {"source": {"kind": "cargo"}, "commit": None},
-            {},
-            "expected a source with its integrity or commit",
-        ),
-        ({"source": "npm"}, {}, "expected a source with its integrity or commit"),
+        ({"commit": f"{ONE}-dirty"}, "expected a commit without uncommitted changes"),
+        ({"source": None}, f"{UNSTATED}, found None"),
+        ({"source": {"kind": "cargo"}, "commit": None}, UNSTATED),
+        ({"source": "npm"}, UNSTATED),
     ],
 )
-def test_binaries_are_of_one_origin(
-    dist: Path, plan: Plan, cli: dict[str, object], mcp: dict[str, object], words: str
+def test_binaries_refuse_one_without_its_origin(
+    dist: Path, plan: Plan, changes: dict[str, object], words: str
 ) -> None:
-    change_record(dist / CLI, **cli)
-    change_record(dist / MCP, **mcp)
-    errors = failures(binaries.binaries(plan, release_files(dist)))
-    assert any(words in line for line in errors) if words else errors == []
-    if "one for all" in words:
-        reasoned = replace(
-            plan, exceptions=plan.exceptions | {"commits": "a fix for one of them"}
-        )
-        assert failures(binaries.binaries(reasoned, release_files(dist))) == []
+    change_record(dist / CLI, **changes)
+    assert any(words in line for line in binary_failures(plan, dist))
+
+
+def test_binaries_are_of_one_commit_or_the_plan_says_why(dist: Path, plan: Plan) -> None:
+    for wheel in (CLI, MCP):
+        change_record(dist / wheel, commit=ONE)
+    assert binary_failures(plan, dist) == []
+    change_record(dist / MCP, commit=OTHER)
+    words = f"expected one for all binaries, found {ONE}, {OTHER}"
+    assert any(words in line for line in binary_failures(plan, dist))
+    exceptions = plan.exceptions | {"commits": "a fix for one of them"}
+    assert binary_failures(replace(plan, exceptions=exceptions), dist) == []
 
 
 def add_second_platform(dist: Path) -> None:
     (dist / CLI).rename(dist / CLI.replace("x86_64.whl", "x86_64.win_amd64.whl"))
+
+
+def cut(dist: Path) -> None:
+    rewrite_bytes(dist / CLI, lambda data: data[:1000])
 
 
 def set_entry_byte(offset: int, value: int) -> Callable[[Path], None]:
@@ -142,10 +135,7 @@ def set_entry_byte(offset: int, value: int) -> Callable[[Path], None]:
         (add_second_platform, "is not for exactly one known platform"),
         (set_entry_byte(8, 1), "is encrypted"),
         (set_entry_byte(10, 99), "That compression method is not supported"),
-        (
-            lambda dist: rewrite_bytes(dist / CLI, lambda data: data[:1000]),
-            "not a zip file",
-        ),
+        (cut, "not a zip file"),
     ],
 )
 def test_binaries_refuse_a_wheel_that_cannot_be_read(
@@ -153,7 +143,7 @@ def test_binaries_refuse_a_wheel_that_cannot_be_read(
 ) -> None:
     """Here and on an index: what is fetched may be anything."""
     attack(dist)
-    (error,) = failures(binaries.binaries(plan, release_files(dist)))
+    (error,) = binary_failures(plan, dist)
     assert words in error
 
 
@@ -162,22 +152,20 @@ def test_binaries_are_of_the_commit_in_the_option_sources(dist: Path, plan: Plan
     for wheel in (CLI, MCP, CLI.replace("cli", "http")):
         change_record(dist / wheel, commit=ONE)
 
-    def of_sources(commit: str) -> list[str]:
-        return failures(binaries.binaries(plan, release_files(dist), commit))
-
-    assert not [line for line in of_sources(ONE) if line.startswith("commits: ")]
-    assert f"commits: expected {OTHER}, found {ONE}" in of_sources(OTHER)
+    errors = binary_failures(plan, dist, ONE)
+    assert not [line for line in errors if line.startswith("commits: ")]
+    errors = binary_failures(plan, dist, OTHER)
+    assert f"commits: expected {OTHER}, found {ONE}" in errors
     change_record(dist / MCP, commit=None)
-    assert f"commits: expected {ONE}, found {ONE}, none stated" in of_sources(ONE)
+    errors = binary_failures(plan, dist, ONE)
+    assert f"commits: expected {ONE}, found {ONE}, none stated" in errors
 
 
 @pytest.mark.parametrize("record", [b"[]", b"", b"{", b"\xff", b"null"])
 def test_binaries_refuse_a_damaged_record(dist: Path, plan: Plan, record: bytes) -> None:
     rewrite(dist / CLI, {RECORD: record})
-    errors = failures(binaries.binaries(plan, release_files(dist)))
-    assert any(
-        line.startswith(f"{CLI}: expected a binary and its record") for line in errors
-    )
+    words = f"{CLI}: expected a binary and its record"
+    assert any(line.startswith(words) for line in binary_failures(plan, dist))
 
 
 def test_description_of_a_web_server_without_pages_must_say_so(
@@ -186,10 +174,8 @@ def test_description_of_a_web_server_without_pages_must_say_so(
     wheel = next(dist.glob("leanspec_http_bin-*linux*.whl"))
     name = f"leanspec_http_bin-{RELEASED}.dist-info/METADATA"
     rewrite(wheel, {name: content(wheel, name).replace(b"API only", b"whole")})
-    assert any(
-        "there is no index.html in it" in line
-        for line in failures(binaries.binaries(plan, release_files(dist)))
-    )
+    words = "there is no index.html in it"
+    assert any(words in line for line in binary_failures(plan, dist))
 
 
 NPM_SOURCE = {
@@ -227,7 +213,7 @@ def test_invented_source_is_refused_by_name(
     dist: Path, plan: Plan, changes: dict[str, object], place: str
 ) -> None:
     change_record(dist / CLI, source=source_of(dist / CLI) | changes)
-    errors = failures(binaries.binaries(plan, release_files(dist)))
+    errors = binary_failures(plan, dist)
     assert any(line.startswith(f"{CLI}{place}: expected ") for line in errors), errors
 
 
@@ -236,7 +222,7 @@ def test_source_states_every_fact(dist: Path, plan: Plan, name: str) -> None:
     source = source_of(dist / CLI)
     del source[name]
     change_record(dist / CLI, source=source)
-    (error,) = failures(binaries.binaries(plan, release_files(dist)))
+    (error,) = binary_failures(plan, dist)
     assert error.startswith(f"{CLI}: {name}: expected ")
     assert error.endswith("found not stated")
 
@@ -254,7 +240,7 @@ def test_invented_record_is_refused_by_name(
     dist: Path, plan: Plan, changes: dict[str, object], place: str
 ) -> None:
     change_record(dist / CLI, **changes)
-    errors = failures(binaries.binaries(plan, release_files(dist)))
+    errors = binary_failures(plan, dist)
     assert any(line.startswith(f"{CLI}: {place}: expected ") for line in errors), errors
 
 
