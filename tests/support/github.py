@@ -44,12 +44,10 @@ class GitHub:
 
     def environment(self) -> dict[str, str]:
         """Return what makes `gh` ask this server: its own name for a GitHub on this machine, through a proxy."""
-        own = {
+        return {
             "GH_HOST": "github.localhost",
             "GH_REPO": f"github.localhost/{REPOSITORY}",
             "GH_TOKEN": self.token,
-        }
-        return own | {
             "http_proxy": f"http://127.0.0.1:{self.port}",
             "no_proxy": "",
             "GH_NO_UPDATE_NOTIFIER": "1",
@@ -57,8 +55,8 @@ class GitHub:
 
     def assets(self, tag: str) -> dict[str, bytes]:
         """Return the content of each asset of a release."""
-        release = next(each for each in self.releases if each["tag_name"] == tag)
-        return {each["name"]: self.contents[each["id"]] for each in release["assets"]}
+        (release,) = [entry for entry in self.releases if entry["tag_name"] == tag]
+        return {asset["name"]: self.contents[asset["id"]] for asset in release["assets"]}
 
     def add(
         self, release: dict[str, Any], name: str, content: bytes, state: str = "uploaded"
@@ -73,31 +71,29 @@ class GitHub:
             "state": state,
             "content_type": "x",
             "label": "",
+            "url": f"http://api.github.localhost{API}/assets/{number}",
         }
         if self.states_digests:
             asset["digest"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        asset["url"] = f"http://api.github.localhost{API}/assets/{number}"
         release["assets"].append(asset)
         return asset
 
     def create(self, tag: str, *, draft: bool, notes: str = "") -> dict[str, Any]:
         """Add a release."""
         number = len(self.releases) + 1
-        place = f"http://github.localhost/{REPOSITORY}/releases/tag/{tag}"
+        uploads = f"http://uploads.github.localhost{API}/{number}/assets"
         release: dict[str, Any] = {
             "id": number,
             "tag_name": tag,
             "draft": draft,
             "prerelease": False,
             "immutable": False,
-            "html_url": place,
+            "html_url": f"http://github.localhost/{REPOSITORY}/releases/tag/{tag}",
             "assets": [],
+            "body": notes,
+            "url": f"http://api.github.localhost{API}/{number}",
+            "upload_url": f"{uploads}{{?name,label}}",
         }
-        release["body"] = notes
-        release["url"] = f"http://api.github.localhost{API}/{number}"
-        release["upload_url"] = (
-            f"http://uploads.github.localhost{API}/{number}/assets{{?name,label}}"
-        )
         self.releases.append(release)
         return release
 
@@ -129,7 +125,8 @@ class _Handler(Silent):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _of(self, key: str, value: object) -> dict[str, Any] | None:
-        return next((each for each in self.state.releases if each[key] == value), None)
+        releases = self.state.releases
+        return next((release for release in releases if release[key] == value), None)
 
     def _known(self) -> bool:
         self.state.asked.append(f"{self.command} {urlsplit(self.path).path}")
@@ -147,21 +144,17 @@ class _Handler(Silent):
             self._answer_actions(path.removeprefix(ACTIONS))
         elif path == API:
             self._answer(200, self.state.releases)
-        elif found := re.fullmatch(rf"{API}/assets/(\d+)", path):
-            self._answer(
-                200, self.state.contents[int(found[1])], "application/octet-stream"
-            )
+        elif match := re.fullmatch(rf"{API}/assets/(\d+)", path):
+            content = self.state.contents[int(match[1])]
+            self._answer(200, content, "application/octet-stream")
         else:
             name = path.removeprefix(f"{API}/")
-            release = (
-                self._of("id", int(name))
-                if name.isdigit()
-                else self._of("tag_name", name.removeprefix("tags/"))
-            )
-            hidden = release is not None and release["draft"] and not name.isdigit()
-            self._answer(
-                404, {"message": "Not Found"}
-            ) if release is None or hidden else self._answer(200, release)
+            release = self._of("tag_name", name.removeprefix("tags/"))
+            if name.isdigit():
+                release = self._of("id", int(name))
+            elif release and release["draft"]:
+                release = None
+            self._answer(*((200, release) if release else (404, {"message": "Not Found"})))
 
     def _answer_actions(self, path: str) -> None:
         if path == "/workflows/publish.yml":
@@ -190,30 +183,23 @@ class _Handler(Silent):
             self.state.dispatched.append(json.loads(self._body()))
             self._answer(204, b"")
         elif parts.path == "/graphql":
-            self._answer(
-                200, {"data": {"repository": self._asked(json.loads(self._body()))}}
-            )
+            repository = self._repository(json.loads(self._body()))
+            self._answer(200, {"data": {"repository": repository}})
         elif parts.path == API:
-            said = json.loads(self._body())
-            self._answer(
-                201,
-                self.state.create(
-                    said["tag_name"], draft=said["draft"], notes=said.get("body", "")
-                ),
-            )
+            request = json.loads(self._body())
+            tag, notes = request["tag_name"], request.get("body", "")
+            release = self.state.create(tag, draft=request["draft"], notes=notes)
+            self._answer(201, release)
         else:
             self._upload(int(parts.path.split("/")[-2]), parse_qs(parts.query)["name"][0])
 
-    def _asked(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _repository(self, question: dict[str, Any]) -> dict[str, Any]:
         name = str(question["variables"]["tagName"]).removeprefix("refs/tags/")
         if "FindRef" in question["query"]:
             return {"ref": {"id": "1"} if name in self.state.tags else {"id": ""}}
         release = self._of("tag_name", name)
-        return {
-            "release": {"databaseId": release["id"], "isDraft": release["draft"]}
-            if release
-            else None
-        }
+        facts = release and {"databaseId": release["id"], "isDraft": release["draft"]}
+        return {"release": facts}
 
     def _upload(self, number: int, name: str) -> None:
         release = self._of("id", number)
@@ -223,7 +209,7 @@ class _Handler(Silent):
             message = "Cannot upload assets to an immutable release."
             self._answer(422, {"message": message})
             return
-        if any(each["name"] == name for each in release["assets"]):
+        if any(asset["name"] == name for asset in release["assets"]):
             self._answer(422, {"message": "already_exists"})
             return
         left = self.state.cut_after
@@ -236,10 +222,10 @@ class _Handler(Silent):
     def do_PATCH(self) -> None:
         if not self._known():
             return
-        said = json.loads(self._body())
+        request = json.loads(self._body())
         release = self._of("id", int(urlsplit(self.path).path.rpartition("/")[2]))
         assert release is not None
-        release |= {key: said[key] for key in CHANGED if key in said}
+        release |= {key: request[key] for key in CHANGED if key in request}
         self._answer(200, release)
 
     def do_DELETE(self) -> None:
@@ -247,7 +233,8 @@ class _Handler(Silent):
             return
         number = int(urlsplit(self.path).path.rpartition("/")[2])
         for release in self.state.releases:
-            release["assets"] = [each for each in release["assets"] if each["id"] != number]
+            assets = release["assets"]
+            release["assets"] = [asset for asset in assets if asset["id"] != number]
         self._answer(204, b"")
 
 
@@ -257,11 +244,10 @@ def write_assets(folder: Path, version: str, key: SecretKey) -> Path:
     archive = f"leanspec-{version}-linux-x64.tar.gz"
     manifest = {"version": version, "assets": [{"name": archive}]}
     texts = {archive: "archive", "release.json": json.dumps(manifest)}
-    sums = [
-        f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n"
-        for name, text in texts.items()
-    ]
-    texts |= {"SHA256SUMS": "".join(sums), "RELEASE_NOTES.md": "notes\n"}
+    sums = ""
+    for name, text in texts.items():
+        sums += f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n"
+    texts |= {"SHA256SUMS": sums, "RELEASE_NOTES.md": "notes\n"}
     for name, text in texts.items():
         (folder / name).write_text(text)
     for name in ("SHA256SUMS", "release.json"):

@@ -7,7 +7,6 @@ passed over and named.
 from __future__ import annotations
 
 import base64
-import fnmatch
 import json
 import re
 import shutil
@@ -28,10 +27,9 @@ class Expression:
     """Evaluate what stands in `${{ }}`: contexts, `!`, `==`, `!=`, `&&`, `||`, a few functions."""
 
     def __init__(self, text: str, contexts: dict[str, Any]) -> None:
-        self.tokens = [found[1] for found in TOKENS.finditer(text)]
-        assert "".join(self.tokens) == re.sub(
-            r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text
-        ), f"cannot read `{text}`"
+        self.tokens = [match[1] for match in TOKENS.finditer(text)]
+        compact = re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text)
+        assert "".join(self.tokens) == compact, f"cannot read `{text}`"
         self.contexts = contexts
 
     def value(self) -> Any:  # noqa: ANN401 - JSON
@@ -77,10 +75,10 @@ class Expression:
             arguments = [] if self.tokens[0] == ")" else [self._or()]
             assert self._next(")")
             return self._call(token, arguments)
-        found: Any = self.contexts
+        context: Any = self.contexts
         for part in token.split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        return found
+            context = context.get(part) if isinstance(context, dict) else None
+        return context
 
     def _call(self, name: str, arguments: list[Any]) -> Any:  # noqa: ANN401
         functions: dict[str, Callable[..., Any]] = {
@@ -143,22 +141,17 @@ class Player:
         workflow = yaml.safe_load(self.path.read_text("utf-8"))
         jobs = dict(workflow["jobs"])
         while jobs:
-            name = next(
-                name
-                for name, job in jobs.items()
-                if set(job.get("needs", ())) <= set(self.results)
-            )
+            needs = {name: set(job.get("needs", ())) for name, job in jobs.items()}
+            name = next(name for name in jobs if needs[name] <= set(self.results))
             self._job(name, jobs.pop(name), workflow.get("env", {}))
 
     def _job(self, name: str, job: dict[str, Any], env: dict[str, str]) -> None:
         contexts = self.contexts | {"needs": self.results}
-        needed = [self.results[each]["result"] for each in job.get("needs", ())]
+        needed = {self.results[need]["result"] for need in job.get("needs", ())}
         condition = str(job.get("if", ""))
         wanted = self._holds(condition, contexts) if condition else True
-        if not re.search(r"cancelled\(\)|always\(\)", condition) and set(needed) - {
-            SUCCESS
-        }:
-            wanted = False
+        if not re.search(r"cancelled\(\)|always\(\)", condition):
+            wanted = wanted and needed <= {SUCCESS}
         if not wanted:
             self.results[name] = {"result": SKIPPED, "outputs": {}}
             return
@@ -171,7 +164,8 @@ class Player:
             workspace = self.folder / f"{name}-{number}"
             workspace.mkdir()
             own = contexts | {"matrix": entry}
-            if not all(self._steps(name, job, workspace, env, own)):
+            own["steps"] = {}
+            if not all(self._steps(name, job["steps"], workspace, env, own)):
                 result = FAILURE
             outputs = {
                 key: self._text(value, own) for key, value in job.get("outputs", {}).items()
@@ -179,17 +173,6 @@ class Player:
         self.results[name] = {"result": result, "outputs": outputs}
 
     def _steps(
-        self,
-        name: str,
-        job: dict[str, Any],
-        workspace: Path,
-        env: dict[str, str],
-        contexts: dict[str, Any],
-    ) -> Iterator[bool]:
-        contexts["steps"] = {}
-        yield from self._sequence(name, job["steps"], workspace, env, contexts)
-
-    def _sequence(
         self,
         name: str,
         steps: list[dict[str, Any]],
@@ -203,7 +186,7 @@ class Player:
             if step.get("uses", "").startswith(OWN_ACTION):
                 inner, inputs = self._own_action(step, contexts)
                 own = contexts | {"inputs": inputs}
-                yield from self._sequence(name, inner, workspace, env, own)
+                yield from self._steps(name, inner, workspace, env, own)
                 continue
             if "uses" in step:
                 settings = {
@@ -273,11 +256,8 @@ class Player:
         store = self.folder / "artifacts"
         if action == "actions/checkout":
             place = workspace / settings.get("path", ".")
-            return {
-                "commit": self.checkout(
-                    place, settings.get("repository"), settings.get("ref")
-                )
-            }
+            repository, ref = settings.get("repository"), settings.get("ref")
+            return {"commit": self.checkout(place, repository, ref)}
         if action == "actions/attest":
             return {"bundle-path": str(_attest(workspace / settings["subject-checksums"]))}
         if action == "actions/upload-artifact":
@@ -287,14 +267,10 @@ class Player:
             if "name" in settings:
                 shutil.copytree(store / settings["name"], place, dirs_exist_ok=True)
                 return {}
-            found = [
-                each
-                for each in store.iterdir()
-                if fnmatch.fnmatch(each.name, settings.get("pattern", "*"))
-            ]
+            artifacts = [*store.glob(settings.get("pattern", "*"))]
             # A single one gets no folder of its own (the action's README, `path`).
-            merged = settings.get("merge-multiple") is True or len(found) == 1
-            for artifact in found:
+            merged = settings.get("merge-multiple") is True or len(artifacts) == 1
+            for artifact in artifacts:
                 target = place if merged else place / artifact.name
                 shutil.copytree(artifact, target, dirs_exist_ok=True)
         else:
@@ -303,30 +279,24 @@ class Player:
 
     def _holds(self, condition: str, contexts: dict[str, Any]) -> bool:
         inner = re.fullmatch(r"\$\{\{(.*)\}\}", condition.strip(), re.DOTALL)
-        return bool(
-            Expression((inner[1] if inner else condition).strip(), contexts).value()
-        )
+        text = inner[1] if inner else condition
+        return bool(Expression(text.strip(), contexts).value())
 
     def _text(self, text: Any, contexts: dict[str, Any], *, whole: bool = False) -> Any:  # noqa: ANN401
         if whole:
             return Expression(text.strip()[3:-2].strip(), contexts).value()
         if not isinstance(text, str):
             return text
-        return re.sub(
-            r"\$\{\{(.*?)\}\}",
-            lambda found: _written(Expression(found[1].strip(), contexts).value()),
-            text,
-        )
+
+        def evaluate(match: re.Match[str]) -> str:
+            return _written(Expression(match[1].strip(), contexts).value())
+
+        return re.sub(r"\$\{\{(.*?)\}\}", evaluate, text)
 
 
 def _written(value: object) -> str:
-    return (
-        ""
-        if value is None
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    text = "" if value is None else str(value)
+    return text.lower() if isinstance(value, bool) else text
 
 
 def _attest(sums: Path) -> Path:
@@ -346,14 +316,10 @@ def _upload(workspace: Path, pattern: str, target: Path) -> None:
         if "*" in part:
             break
         base /= part
-    found = [
-        path
-        for place in workspace.glob(pattern.rstrip("/"))
-        for path in place.rglob("*")
-        if path.is_file()
-    ]
-    assert found, f"`{pattern}`: no files were found (if-no-files-found: error)"
-    for path in found:
+    places = workspace.glob(pattern.rstrip("/"))
+    paths = [path for place in places for path in place.rglob("*") if path.is_file()]
+    assert paths, f"`{pattern}`: no files were found (if-no-files-found: error)"
+    for path in paths:
         place = target / path.relative_to(base)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, place)
