@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 import subprocess
@@ -65,13 +66,13 @@ def test_every_program_has_its_project_and_its_distribution() -> None:
     main = main_project()
     required = [
         *main["dependencies"],
-        *(each for group in main["optional-dependencies"].values() for each in group),
+        *itertools.chain(*main["optional-dependencies"].values()),
     ]
     pages = tomllib.loads((PAGES / "pyproject.toml").read_text("utf-8"))["project"]
     # The extra brings the pages, and these bring the server.
     required.remove(f"{pages['name']}=={OURS}")
-    required += [each for each in pages["dependencies"] if each != f"lean-spec=={OURS}"]
-    own = [each for each in required if each.startswith("leanspec-")]
+    required += [line for line in pages["dependencies"] if line != f"lean-spec=={OURS}"]
+    own = [line for line in required if line.startswith("leanspec-")]
     assert sorted(own) == sorted(
         f"{program.distribution}=={OURS}" for program in PROGRAMS.values()
     )
@@ -147,10 +148,10 @@ def test_a_launch_loads_our_own_hot_modules_and_nothing_else(
             "os.execv = lambda *_: print(*(set(sys.modules) - before)); sys.exit = None"
         )
         code = f"import os, sys; before = {{*sys.modules}}; {report}; {launch}; cli()"
-        done = subprocess.run(
+        process = subprocess.run(
             [python, "-I", "-c", code], env=env, capture_output=True, text=True, check=True
         )
-        assert set(done.stdout.split()) == HOT, python
+        assert set(process.stdout.split()) == HOT, python
 
 
 def test_a_checkout_pins_what_an_empty_release_does() -> None:

@@ -213,23 +213,14 @@ def test_the_paths_of_a_workflow_are_there() -> None:
             if place.startswith("platform_wheels"):
                 assert list(ROOT.glob(place.replace("/binaries/", "/pyproject.toml")))
             elif place and place != "leanspec":
-                assert (
-                    subprocess.run(
-                        ["git", "check-ignore", "-q", f"{place}/x"], cwd=ROOT, check=False
-                    ).returncode
-                    == 0
-                )
-    for place in (
-        "leanspec/x",
-        "final-artifacts/x",
-        "added-artifacts/x",
-    ):  # a checkout's tree stays clean
-        assert (
-            subprocess.run(
-                ["git", "check-ignore", "-q", place], cwd=ROOT, check=False
-            ).returncode
-            == 0
-        )
+                must_be_ignored(place)
+    # A checkout's tree stays clean.
+    for place in ("leanspec", "final-artifacts", "added-artifacts"):
+        must_be_ignored(place)
+
+
+def must_be_ignored(folder: str) -> None:
+    subprocess.run(["git", "check-ignore", "-q", f"{folder}/x"], cwd=ROOT, check=True)
 
 
 def test_the_picture_of_the_workflow_is_of_its_jobs() -> None:
@@ -308,7 +299,7 @@ def test_the_signing_tools_are_installed_before_the_key_is_there() -> None:
         secret = [step for step in job_steps if "secrets." in yaml.safe_dump(step)]
         for step in secret:
             before = job_steps[: job_steps.index(step)]
-            groups = [needed_group(words_of(each)) for each in before if "run" in each]
+            groups = [needed_group(words_of(step)) for step in before if "run" in step]
             assert needed_group(words_of(step)) in groups
 
 
@@ -368,24 +359,19 @@ def test_zizmor_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_actionlint_finds_nothing(tmp_path: Path) -> None:
-    run(
-        [own_program("actionlint"), "-no-color", *WORKFLOWS, RECIPE],
-        clean(tmp_path),
-        cwd=ROOT,
-    )
+    files = map(str, (*WORKFLOWS, RECIPE))
+    command = [own_program("actionlint"), "-no-color", *files]
+    run(command, clean(tmp_path), cwd=ROOT)
+
+
+def check_schema(kind: str, *files: Path) -> list[str | Path]:
+    schema = ("--builtin-schema", f"vendor.github-{kind}")
+    return [own_program("check-jsonschema"), *schema, *files]
 
 
 def test_workflows_keep_githubs_schema(tmp_path: Path) -> None:
-    command: list[str | Path] = [
-        own_program("check-jsonschema"),
-        "--builtin-schema",
-        "vendor.github-workflows",
-        *WORKFLOWS,
-        RECIPE,
-    ]
-    run(command, clean(tmp_path))
-    schema = ("--builtin-schema", "vendor.github-actions")
-    run([own_program("check-jsonschema"), *schema, *ACTIONS], clean(tmp_path))
+    run(check_schema("workflows", *WORKFLOWS, RECIPE), clean(tmp_path))
+    run(check_schema("actions", *ACTIONS), clean(tmp_path))
 
 
 def test_the_linters_do_find_something(tmp_path: Path) -> None:
@@ -398,18 +384,11 @@ def test_the_linters_do_find_something(tmp_path: Path) -> None:
     commands: tuple[list[str | Path], ...] = (
         [own_program("zizmor"), "--offline", "--no-progress", bad],
         [own_program("actionlint"), "-no-color", bad],
-        [
-            own_program("check-jsonschema"),
-            "--builtin-schema",
-            "vendor.github-workflows",
-            bad,
-        ],
+        check_schema("workflows", bad),
     )
     for command in commands:
-        done = subprocess.run(
-            command, capture_output=True, check=False, env=clean(tmp_path / "home")
-        )
-        assert done.returncode != 0, command[0]
+        process = run(command, clean(tmp_path / "home"), code=None)
+        assert process.returncode != 0, command[0]
 
 
 @pytest.mark.parametrize("table", ["RUNNERS", "GLIBC"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ import pytest
 from leanspec_launcher.protocol import handshake
 from scripts.tools.mcp_session import list_tools
 from tests.support.installers import Installation, Lend, Pip, UvPip
+from tests.support.surroundings import begin
 
 AT_ONCE = 200
 
@@ -23,16 +23,7 @@ def test_200_first_starts_at_once_all_succeed(
 ) -> None:
     """No stamp is there yet; all of them run, and one stamp is left by those that come when the file has settled."""
     command = [str(installed.commands / "lean-spec"), "--version"]
-    processes = [
-        subprocess.Popen(
-            command,
-            env=installed.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(AT_ONCE)
-    ]
+    processes = [begin(command, installed.env) for _ in range(AT_ONCE)]
     ends = Counter(
         (process.communicate(timeout=120), process.returncode) for process in processes
     )
@@ -79,14 +70,7 @@ def test_an_mcp_server_writes_nothing_but_json_and_ends_with_its_input_or_its_cl
     installed: Installation,
 ) -> None:
     for end in ("end of input", "kill"):
-        with subprocess.Popen(
-            [installed.commands / "leanspec-mcp"],
-            env=installed.env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with begin([installed.commands / "leanspec-mcp"], installed.env) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(json.dumps(handshake()) + "\n")
@@ -109,13 +93,8 @@ def test_an_mcp_server_writes_nothing_but_json_and_ends_with_its_input_or_its_cl
 def test_a_server_outlives_a_hundred_upgrades(lend: Lend) -> None:
     """Its file is replaced and not written to, so the server that runs keeps its own."""
     installation = lend(UvPip)
-    with subprocess.Popen(
-        [installation.commands / "leanspec-mcp"],
-        env=installation.env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command = [str(installation.commands / "leanspec-mcp")]
+    with begin(command, installation.env, stderr=None) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for number in range(100):
@@ -125,5 +104,4 @@ def test_a_server_outlives_a_hundred_upgrades(lend: Lend) -> None:
             assert json.loads(process.stdout.readline())["id"] == number
         process.stdin.close()
         assert process.wait(20) == 0
-    command = [str(installation.commands / "leanspec-mcp")]
     assert list_tools(command, installation.packages, installation.env).tools

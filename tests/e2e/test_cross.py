@@ -117,9 +117,9 @@ def test_static_openssl_trusts_an_authority_of_the_system(
     certificate = write_certificate(tmp_path / "own.pem")
     command = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(certificate)]
     name = run(command, clean(tmp_path / "home")).stdout.strip()
-    done = get(program(built), certificate, place.format(name), tmp_path / "home")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("\n\nthe page\n")
+    process = get(program(built), certificate, place.format(name), tmp_path / "home")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.endswith("\n\nthe page\n")
 
 
 @pytest.mark.system
@@ -130,8 +130,8 @@ def test_static_openssl_refuses_an_unknown_or_expired_authority(
 ) -> None:
     certificate = write_certificate(tmp_path / "own.pem", days=days)
     place = "-" if days > 0 else DEBIAN
-    done = get(program(built), certificate, place, tmp_path / "home")
-    assert done.returncode == 1
-    assert "certificate verify failed" in done.stderr
+    process = get(program(built), certificate, place, tmp_path / "home")
+    assert process.returncode == 1
+    assert "certificate verify failed" in process.stderr
     reason = "self-signed certificate" if days > 0 else "certificate has expired"
-    assert reason in done.stderr
+    assert reason in process.stderr

@@ -92,10 +92,10 @@ def test_the_newest_python_of_debian(
     require("debootstrap")
     tree = tmp_path / "sid"
     debian.bootstrap(tree, "sid", "python3", "python3-venv")
-    said = debian.inside(
+    output = debian.inside(
         tree, "python3", "-c", "import sys; print(*sys.version_info[:2])"
     ).stdout
-    assert tuple(map(int, said.split())) >= (3, 14), said
+    assert tuple(map(int, output.split())) >= (3, 14), output
     pip = bring(tree, six_platforms, wheelhouse)
     debian.inside(tree, "python3", "-m", "venv", "--without-pip", "/v")
     debian.inside(tree, "/v/bin/python", pip, *INSTALL, "lean-spec")
@@ -125,20 +125,20 @@ def test_musl_python_takes_the_static_wheel_or_the_stub(
         run([musl_python, "-m", "venv", "--without-pip", prefix], env)
         links = ["--find-links", str(source), "--find-links", str(wheelhouse)]
         run([prefix / "bin/python", f"{pip}/pip", "install", *links, "lean-spec"], env)
-        done = run([prefix / "bin/lean-spec", "a b"], env, code=code)
+        process = run([prefix / "bin/lean-spec", "a b"], env, code=code)
         if code == 0:
-            assert done.stdout == f'leanspec {version} ["a b"]\n'
+            assert process.stdout == f'leanspec {version} ["a b"]\n'
         else:
-            assert "nearest     the one for Linux on x86-64 needs " in done.stderr
-            assert ", musl 1." in done.stderr
+            assert "nearest     the one for Linux on x86-64 needs " in process.stderr
+            assert ", musl 1." in process.stderr
     uv = (own_program("uv"), "pip", "install", "--python", musl_python)
     command = (*uv, "--target", tmp_path / "t")
     run(
         [*command, "--find-links", six_platforms, "--find-links", wheelhouse, "lean-spec"],
         clean(tmp_path / "home"),
     )
-    said = (tmp_path / f"t/leanspec_cli_bin-{version}.dist-info/WHEEL").read_text("utf-8")
-    assert "Tag: py3-none-musllinux_1_1_x86_64\n" in said
+    wheel = tmp_path / f"t/leanspec_cli_bin-{version}.dist-info/WHEEL"
+    assert "Tag: py3-none-musllinux_1_1_x86_64\n" in wheel.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["rust-just", "ninja"])
@@ -157,5 +157,5 @@ def test_musl_python_takes_programs_of_other_projects(
     run([prefix / "bin/python", f"{pip}/pip", "install", *links, f"{name}-again"], env)
     record = next(prefix.glob("lib/*/site-packages/*_again-*.dist-info/WHEEL"))
     assert "-musllinux_1_" in record.read_text("utf-8")
-    said = run([prefix / "bin" / tool.programs[0], "--version"], env).stdout
-    assert tool.version in said
+    output = run([prefix / "bin" / tool.programs[0], "--version"], env).stdout
+    assert tool.version in output

@@ -87,12 +87,12 @@ def test_wrong_usage_ends_with_2_and_changes_nothing(
     arguments: tuple[str, ...], scripts: Scripts
 ) -> None:
     before = tracked_changes()
-    done = scripts(*arguments, code=2)
-    assert done.stdout == ""
-    assert done.stderr.startswith("error: ")
-    assert " --help` explains the usage" in done.stderr
+    process = scripts(*arguments, code=2)
+    assert process.stdout == ""
+    assert process.stderr.startswith("error: ")
+    assert " --help` explains the usage" in process.stderr
     # Click's own messages begin with a capital letter.
-    assert not re.search(r"`: [A-Z]", done.stderr)
+    assert not re.search(r"`: [A-Z]", process.stderr)
     assert tracked_changes() == before
 
 

@@ -18,7 +18,7 @@ from tests.support import installers
 from tests.support.installers import Installation, Pip, Pipx, UvPip, UvTool, Uvx, from_files
 from tests.support.planted import plant
 from tests.support.small_index import SmallIndex, running
-from tests.support.surroundings import BASE_PYTHON, run
+from tests.support.surroundings import BASE_PYTHON, begin, run
 from tests.support.wheel_files import as_version, content, required, rewrite
 
 pytestmark = pytest.mark.posix
@@ -193,14 +193,8 @@ def test_update_is_undone_after_an_interrupt(place: Place) -> None:
     launcher = place.installed(UvTool)
     place.release()
     launcher_path = UvTool(place.home, place.env).command("leanspec-launcher")
-    with subprocess.Popen(
-        [*launcher_path, "update"],
-        env=place.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    command = [*launcher_path, "update"]
+    with begin(command, place.env, start_new_session=True) as process:
         assert process.stderr
         lines = iter(process.stderr.readline, "")
         assert any(line.startswith("$ uv tool upgrade") for line in lines)

@@ -70,11 +70,11 @@ def run_without_network(module: str, *arguments: Path) -> str:
     command = [sys.executable, "-m", module, *map(str, arguments)]
     if is_root():
         command = ["unshare", "--net", *command]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 @pytest.mark.parametrize(

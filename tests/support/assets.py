@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 from scripts.github.listing import Listing
 from tests.support.github import GitHub
+from tests.support.preconditions import require
+from tests.support.surroundings import run
 
 # `assets`, as a maintainer runs it.
 AssetsCommand = Callable[..., CompletedProcess[str]]
-
-
 LATER = Listing("desktop")
-
-
 LISTS = ("SHA256SUMS", "release.json")
-
-
 PASSWORD = "a password of a test"  # noqa: S105 - of a key that signs nothing
+
+
+def must_be_signed(path: Path, public_key: str, version: object) -> None:
+    """Let minisign itself verify a file and what its signature states."""
+    require("minisign program")
+    command = ["minisign", "-V", "-P", public_key, "-m", str(path)]
+    output = run(command, {**os.environ}).stdout
+    assert f"file:{path.name}\tversion:{version}\tplatform:any" in output
 
 
 def must_only_read(github: GitHub) -> None:

@@ -125,10 +125,10 @@ def drag_first_to_second(session: Session) -> None:
 
 def choose(session: Session, words: str) -> bool:
     """Click an item of the open menu; tell whether it was there."""
-    found = session.find(f"//*[normalize-space(.)='{words}']")
-    for item in found[-1:]:
+    items = session.find(f"//*[normalize-space(.)='{words}']")
+    for item in items[-1:]:
         item.click()
-    return bool(found)
+    return bool(items)
 
 
 def look_around(session: Session, url: str, project: Path) -> Iterator[tuple[str, object]]:
@@ -174,10 +174,10 @@ def from_elsewhere(session: Session, url: str) -> Iterator[tuple[str, object]]:
     with serving(Other) as other:
         session.driver.get(other)
         for method, body in (("GET", None), ("POST", '{"path":"/etc"}')):
-            said = session.driver.execute_async_script(
+            answer = session.driver.execute_async_script(
                 FETCH, f"{url}api/projects", method, body
             )
-            yield f"{method} from another site", said
+            yield f"{method} from another site", answer
 
 
 @contextlib.contextmanager

@@ -171,9 +171,9 @@ class Site:
     ) -> CompletedProcess[str]:
         """Run `leanspec-launcher` of this site, which never ends in a traceback."""
         command = [sys.executable, "-c", self.call("main", ".manage"), *arguments]
-        done = run(command, self.env | (env or {}), code=code, cwd=self.root)
-        assert "Traceback" not in done.stderr
-        return done
+        process = run(command, self.env | (env or {}), code=code, cwd=self.root)
+        assert "Traceback" not in process.stderr
+        return process
 
     def manage_each(
         self, *commands: Sequence[str], env: dict[str, str] | None = None
@@ -184,8 +184,8 @@ class Site:
         """
         program = f"{self.imports('main', '.manage')}\n{EACH_COMMAND}"
         python = [sys.executable, "-c", program, json.dumps(commands)]
-        done = run(python, self.env | (env or {}), cwd=self.root)
-        results = [CompletedProcess(*result) for result in json.loads(done.stdout)]
+        process = run(python, self.env | (env or {}), cwd=self.root)
+        results = [CompletedProcess(*result) for result in json.loads(process.stdout)]
         assert len(results) == len(commands)
         assert not any("Traceback" in result.stderr for result in results)
         return results

@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -137,7 +138,7 @@ def run(
 
     Fails on a traceback of Python, too, unless a `traceback` is expected.
     """
-    done = subprocess.run(
+    process = subprocess.run(
         [str(part) for part in command],
         env=env,
         cwd=cwd,
@@ -148,23 +149,33 @@ def run(
         check=False,
         timeout=timeout,
     )
-    if code is not None and done.returncode != code:
+    if code is not None and process.returncode != code:
         raise AssertionError(
-            f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+            f"{' '.join(map(str, command))}: exit code {process.returncode}\n{process.stdout}\n{process.stderr}"
         )
-    assert traceback or "Traceback" not in done.stderr, done.stderr
-    return done
+    assert traceback or "Traceback" not in process.stderr, process.stderr
+    return process
+
+
+def begin(
+    command: Sequence[str | Path],
+    env: dict[str, str],
+    **settings: Any,  # noqa: ANN401 - of `Popen`
+) -> subprocess.Popen[str]:
+    """Start a program; its streams are pipes, unless a setting says otherwise."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, env=env, text=True, **(pipes | settings))
 
 
 def once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Make a folder in one test process, and wait for it in the others."""
-    done = folder.with_name(f"{folder.name}.done")
+    finished = folder.with_name(f"{folder.name}.done")
     with FileLock(f"{folder}.lock"):
-        if not done.exists():
+        if not finished.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             make(folder)
-            done.touch()
+            finished.touch()
     return folder
 
 

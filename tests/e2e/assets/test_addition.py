@@ -15,10 +15,10 @@ from scripts.github.addition import assemble_addition
 from scripts.github.assembled import verified
 from scripts.model.plan import Plan
 from scripts.tools.processes import OWN_COMMAND
+from tests.support import assets
 from tests.support.assets import LATER, PASSWORD, AssetsCommand, write_provenance_bundle
 from tests.support.github import GitHub, names
 from tests.support.keys import without_password
-from tests.support.preconditions import require
 from tests.support.surroundings import clean, run
 
 
@@ -61,10 +61,7 @@ def test_an_addition_has_a_signed_list_of_its_own(
     content = json.loads((added / manifest).read_text())
     assert content["version"] == version
     assert [asset["name"] for asset in content["assets"]] == [bundle]
-    require("minisign program")
-    command = ["minisign", "-V", "-P", plan.public_key, "-m", str(added / sums)]
-    process = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"file:{sums}\tversion:{version}\tplatform:any" in process.stdout
+    assets.must_be_signed(added / sums, plan.public_key, version)
 
 
 def test_an_addition_is_signed_and_uploaded_by_one_command(

@@ -26,8 +26,8 @@ from scripts.github.listing import Listing
 from scripts.model.plan import Plan
 from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import clean_environment
+from tests.support.assets import LISTS, must_be_signed
 from tests.support.github import names
-from tests.support.preconditions import require
 from tests.support.site import HOST
 from tests.support.surroundings import clean, run
 
@@ -162,15 +162,8 @@ def test_assets_of_the_same_artifacts_are_the_same_bytes(
 
 
 def test_minisign_verifies_both_lists(real_assets: Path, plan: Plan) -> None:
-    require("minisign program")
-    for name in ("SHA256SUMS", "release.json"):
-        process = subprocess.run(
-            ["minisign", "-V", "-P", plan.public_key, "-m", real_assets / name],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert f"file:{name}\tversion:{plan.version}\tplatform:any" in process.stdout
+    for name in LISTS:
+        must_be_signed(real_assets / name, plan.public_key, plan.version)
 
 
 @pytest.mark.posix

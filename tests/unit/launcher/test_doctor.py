@@ -64,8 +64,8 @@ def test_doctor_asks_for_an_update_only_if_told_to(installed: Installation) -> N
     # The small programs are not LeanSpec's, and doctor says so.
     installed.manage("doctor", code=1)
     assert installed.commands_of_uv() == []
-    said = installed.manage("doctor", code=1, env={"LEANSPEC_UPDATE_CHECK": "1"})
-    assert "the index could not be asked: exit code 2" in said
+    output = installed.manage("doctor", code=1, env={"LEANSPEC_UPDATE_CHECK": "1"})
+    assert "the index could not be asked: exit code 2" in output
     assert installed.commands_of_uv()[0].startswith("pip compile - ")
 
 

@@ -37,7 +37,7 @@ from leanspec_launcher.manage.fetch import entries
 from leanspec_launcher.manage.fetch.entries import WheelRequest
 from leanspec_launcher.manage.fetch.transfer import Limits, place_of, save, shown
 from leanspec_launcher.manage.fetch.wheel_file import unpack
-from tests.support import downloads
+from tests.support import downloads, surroundings
 from tests.support.downloads import Answer, Files, Request, pin_wheel, serving, wheel_name
 from tests.support.site import HOST, Site, copy_launcher, script
 from tests.support.surroundings import run
@@ -99,14 +99,7 @@ def manage(
 def begin(site: Site, place: str) -> subprocess.Popen[str]:
     """Start `fetch cli --from` without waiting for its end."""
     command = [sys.executable, "-c", site.call("main", ".manage"), "fetch", "cli"]
-    return subprocess.Popen(
-        [*command, "--from", place],
-        env=site.env,
-        cwd=site.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return surroundings.begin([*command, "--from", place], site.env, cwd=site.root)
 
 
 @pytest.mark.long

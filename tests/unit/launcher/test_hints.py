@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import site
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from leanspec_launcher.manage.clients import server
 from leanspec_launcher.manage.update import index
 from leanspec_launcher.manage.update.installation import installation
 from leanspec_launcher.web.place import UI
+from tests.support.surroundings import run
 
 pytestmark = pytest.mark.posix
 
@@ -381,11 +381,5 @@ def test_a_hint_runs_no_command_of_a_folders_name(tmp_path: Path) -> None:
     for text in hostile:
         # A line that a shell does not take ends that shell alone.
         script.write_text(text)
-        subprocess.run(
-            ["/bin/sh", script],
-            cwd=folder,
-            env={"PATH": "/usr/bin"},
-            capture_output=True,
-            check=False,
-        )
+        run(["/bin/sh", script], {"PATH": "/usr/bin"}, cwd=folder, code=None)
         assert [path.name for path in folder.iterdir()] == ["typed.sh"], text

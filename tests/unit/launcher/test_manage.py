@@ -53,7 +53,7 @@ def test_commands_work_without_a_working_directory(
         [*launcher, "doctor", "--json"], installed.site.env, cwd=folder, code=1
     ).stdout
     findings = json.loads(output)["findings"]
-    (finding,) = [each for each in findings if each["section"] == "MCP clients"]
+    (finding,) = [entry for entry in findings if entry["section"] == "MCP clients"]
     assert finding["value"] == "the working directory does not exist any more"
     assert finding["hint"] == "change to another one"
     folder.mkdir()

@@ -71,8 +71,8 @@ class Release:
         path = self.folder / "release.json"
         path.write_text(json.dumps(manifest), "utf-8")
         signature = sign(path, key.secret_key, claim, at)
-        for each in (path, signature):
-            self.files.content[each.name] = each.read_bytes()
+        for file in (path, signature):
+            self.files.content[file.name] = file.read_bytes()
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def release(site: Site, released: Release) -> Release:
 
 def fetch(site: Site, release: Release, code: int | None = 0) -> str:
     """Fetch the other release; return where its program is, or what is wrong."""
-    asked = ("fetch", "cli", "--version", OTHER, "--from", release.files.url)
-    done = site.manage(*asked, code=code)
-    return done.stdout if done.returncode == 0 else done.stderr
+    arguments = ("fetch", "cli", "--version", OTHER, "--from", release.files.url)
+    process = site.manage(*arguments, code=code)
+    return process.stdout if process.returncode == 0 else process.stderr
 
 
 def fetch_here(place: str) -> None:
@@ -110,9 +110,9 @@ def test_another_release_is_fetched_and_not_installed(site: Site, release: Relea
     assert site.start("cli", code=127).stdout == ""
     assert site.start("cli", env={"LEANSPEC_CLI_BINARY": path}).stdout == "newer\n"
     # The second time, the manifest is read again, and the wheel is there.
-    asked = len(release.files.asked)
+    requests = len(release.files.asked)
     fetch(site, release)
-    assert release.files.asked[asked:] == ["/release.json", "/release.json.minisig"]
+    assert release.files.asked[requests:] == ["/release.json", "/release.json.minisig"]
 
 
 @pytest.mark.long
@@ -124,10 +124,10 @@ def test_the_key_that_follows_is_trusted_too(site: Site, release: Release) -> No
     site.keys = (public(NEXT),)
     site.write_pins()
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, key=OWN, at=2000)
-    said = fetch(site, release, 1)
-    assert "error: the manifest of that release is not trusted: it is signed with" in said
-    assert "a key that this release does not know" in said
-    assert "\nhint: " in said
+    output = fetch(site, release, 1)
+    assert "error: the manifest of that release is not trusted: it is signed with" in output
+    assert "a key that this release does not know" in output
+    assert "\nhint: " in output
 
 
 def unsigned(release: Release) -> None:
@@ -198,8 +198,8 @@ def test_fetch_version_refuses_an_older_manifest(site: Site, release: Release) -
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, at=2000)
     fetch(site, release)
     release.state({"version": OTHER, "assets": [named(release.wheel)]}, at=1999)
-    said = fetch(site, release, 1)
-    assert f"error: the manifest of {OTHER} is not trusted: it is older than one" in said
+    output = fetch(site, release, 1)
+    assert f"error: the manifest of {OTHER} is not trusted: it is older than one" in output
 
 
 @pytest.mark.posix
@@ -222,16 +222,16 @@ def test_a_release_from_a_folder_needs_cryptography(
     find = "import importlib.util; importlib.util.find_spec = lambda name: None"
     program = site.call("main", ".manage", f"{missing}; {find}")
     command = [sys.executable, "-c", program, "fetch", "cli", "--version", OTHER]
-    done = run([*command, "--from", tmp_path], site.env, code=1)
-    assert "`cryptography` is not installed" in done.stderr
+    process = run([*command, "--from", tmp_path], site.env, code=1)
+    assert "`cryptography` is not installed" in process.stderr
 
 
 def test_fetch_version_refuses_an_invalid_version(site: Site) -> None:
     site.pin("cli", script())
     versions = ("../x", "1/2", "latest", "", "1.0%2f", "\uff11")
-    for done in site.manage_each(*(("fetch", "--version", text) for text in versions)):
-        assert done.returncode == 2
-        assert "is not the version of a release" in done.stderr
+    for process in site.manage_each(*(("fetch", "--version", text) for text in versions)):
+        assert process.returncode == 2
+        assert "is not the version of a release" in process.stderr
 
 
 def test_none_of_a_thousand_changes_is_accepted(tmp_path: Path) -> None:

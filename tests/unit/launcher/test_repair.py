@@ -140,7 +140,7 @@ def test_repair_reinstalls_a_link_to_itself(installed: Installation) -> None:
     folder.rmdir()
     folder.symlink_to(folder.name)
     findings = json.loads(installed.site.manage("doctor", "--json").stdout)["findings"]
-    (finding,) = [each for each in findings if each["name"] == "refused"]
+    (finding,) = [entry for entry in findings if entry["name"] == "refused"]
     words = "its status cannot be read (Too many levels of symbolic links)"
     assert words in finding["value"]
     assert f"leanspec-cli-bin=={VERSION}" in finding["hint"]

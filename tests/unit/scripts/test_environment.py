@@ -21,7 +21,7 @@ from scripts.cli import root
 from scripts.environment import ROOT, Group, needed_group
 from scripts.tools.processes import clean_environment
 from tests.support.preconditions import needs
-from tests.support.surroundings import BASE_PYTHON, programs, run
+from tests.support.surroundings import BASE_PYTHON, begin, programs, run
 from tests.support.tree_copy import copy_tree, git
 
 
@@ -241,14 +241,8 @@ def test_ctrl_c_while_the_environment_is_made_ends_with_130(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         index = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         env = clean_environment(PIP_INDEX_URL=index, PIP_CONFIG_FILE=os.devnull)
-        process = subprocess.Popen(
-            [BASE_PYTHON, "-m", "scripts", "demo"],
-            cwd=tree,
-            env=env,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        )
+        demo = (BASE_PYTHON, "-m", "scripts", "demo")
+        process = begin(demo, env, cwd=tree, process_group=0)
         with silent.accept()[0]:
             for _ in range(presses):
                 os.kill(-process.pid, signal.SIGINT)

@@ -358,18 +358,11 @@ def test_the_oldest_pip_installs_the_real_lock(
     run([*command, "--requirement", group.lock], clean_environment(), timeout=900)
 
 
+TRIPLES = ("aarch64-manylinux_2_28", "aarch64-pc-windows-msvc", "x86_64-apple-darwin")
+
+
 @pytest.mark.network
-@pytest.mark.parametrize(
-    "system",
-    [
-        "linux",
-        "windows",
-        "macos",
-        "aarch64-manylinux_2_28",
-        "aarch64-pc-windows-msvc",
-        "x86_64-apple-darwin",
-    ],
-)
+@pytest.mark.parametrize("system", ["linux", "windows", "macos", *TRIPLES])
 def test_every_package_has_a_wheel(
     system: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -56,7 +56,7 @@ def test_bump_drops_the_wheel_of_a_removed_program_and_takes_it_back(
         patch.setattr(version_places, "PROGRAMS", programs)
         patch.setattr(version_places, "ENDED", {"mcp": server})
         version_places.apply(version_places.planned(version, tmp_path))
-        remaining = [each for each in before if not each.startswith(server.distribution)]
+        remaining = [line for line in before if not line.startswith(server.distribution)]
         assert len(remaining) == len(before) - 1
         assert read_requirements(manifest) == remaining
     version_places.apply(version_places.planned(version, tmp_path))

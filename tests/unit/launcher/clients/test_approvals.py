@@ -95,10 +95,11 @@ def test_a_file_below_the_project_is_the_projects(
     monkeypatch.chdir(below)
     ask("kiro", "--write", "--yes")
     assert (project / ".kiro/settings/mcp.json").is_file()
-    assert [each.client for each in configured(below)] == ["kiro"]
+    assert [entry.client for entry in configured(below)] == ["kiro"]
     ask("qwen", "--write", "--yes")
-    assert [each.client for each in configured(below)] == ["kiro"], "it looks nowhere else"
-    assert [each.client for each in configured(project)] == ["kiro", "qwen"]
+    # It looks nowhere else.
+    assert [entry.client for entry in configured(below)] == ["kiro"]
+    assert [entry.client for entry in configured(project)] == ["kiro", "qwen"]
     monkeypatch.chdir("/")
     with pytest.raises(CommandError, match="`/` is not the folder of a project"):
         ask("kiro", "--write", "--yes")
@@ -249,4 +250,4 @@ def test_a_project_of_another_tracker_has_no_specs(ask: Ask, home: Path) -> None
         output = ask("cline", "--write", "--yes").stdout
         assert str(project) in output
         assert "no specs" not in ask("kiro", "--write", "--dry-run").stdout
-        assert not any("no specs" in each.problem for each in configured(project))
+        assert not any("no specs" in entry.problem for entry in configured(project))

@@ -322,7 +322,7 @@ def test_links_that_lead_to_themselves_keep_no_other_client(ask: Ask, home: Path
     assert server_in(home / ".qwen/settings.json", "qwen")["command"] == PROGRAM
     with pytest.raises(CommandError, match="cannot read"):
         ask("claude", "--write", "--yes")
-    clients = {each.client: each.problem for each in configured(Path.cwd())}
+    clients = {entry.client: entry.problem for entry in configured(Path.cwd())}
     assert list(clients) == ["claude", "kiro", "qwen"]
     assert clients["kiro"].startswith(f"cannot read `{loop}`: too many levels")
 

@@ -121,7 +121,7 @@ def test_a_server_that_is_off_stays_off_and_is_said(
     assert finding.problem == f"is switched off, by `{key}`"
     assert finding.hint.endswith("--enable")
     assert "it is switched on" in ask(client, "--write", "--yes", "--enable").stdout
-    assert not any("switched off" in each.problem for each in configured_as(client))
+    assert not any("switched off" in entry.problem for entry in configured_as(client))
 
 
 @pytest.mark.parametrize(

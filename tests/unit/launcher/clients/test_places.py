@@ -184,7 +184,7 @@ def test_files_above_the_project_are_looked_at(ask: Ask) -> None:
     ask("claude", "--write", "--yes")
     below = Path.cwd() / "src/deep"
     below.mkdir(parents=True)
-    assert [each.client for each in configured(below)] == ["claude"]
+    assert [entry.client for entry in configured(below)] == ["claude"]
 
 
 def test_a_client_that_moved_is_written_anew_and_removed_from_both(

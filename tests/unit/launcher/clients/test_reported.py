@@ -17,6 +17,7 @@ from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from scripts.environment import ROOT
 from tests.support.clients import PROGRAM, Ask, contents, put, write
 from tests.support.preconditions import needs
+from tests.support.surroundings import run
 
 THERE = ["-c", server.GO_THERE, "sh"]
 
@@ -153,11 +154,11 @@ def test_doctor_reads_every_form_and_file(
     ask("claude", "--write", "--yes")
     write(home / ".qwen/settings.json", "{")
     results = list(configured(Path.cwd()))
-    assert {each.client for each in results} == set(LIVING)
+    assert {result.client for result in results} == set(LIVING)
     wrong = {
-        each.client: each.problem
-        for each in results
-        if "does not exist" not in each.problem and "not used" not in each.starts
+        result.client: result.problem
+        for result in results
+        if "does not exist" not in result.problem and "not used" not in result.starts
     }
     assert list(wrong) == ["claude", "copilot", "qwen"]
     assert wrong["claude"] == "", "a project's file may name a command"
@@ -216,14 +217,7 @@ def test_doctor_shows_no_argument_that_may_be_secret(home: Path) -> None:
 
 
 def start(call: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", call],
-        env=env,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run([sys.executable, "-c", call], env, cwd=ROOT, code=None)
 
 
 @needs("root")
@@ -247,10 +241,10 @@ def test_a_user_without_a_home_gets_one_message() -> None:
         "run_command(cli.command, 'mcp-config', ['--all', '--write', '--yes'])"
     )
     for env in ({}, {"HOME": ""}, {"HOME": "here"}):
-        done = start(call, env)
-        assert done.returncode == 1
-        assert done.stdout == ""
-        assert done.stderr == (
+        process = start(call, env)
+        assert process.returncode == 1
+        assert process.stdout == ""
+        assert process.stderr == (
             "error: this user has no home folder\nhint: set `HOME` to the path of a folder\n"
         )
 
@@ -267,7 +261,8 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     assert "`leanspec-launcher mcp-config CLIENT` prints its lines" in result.stderr
     report = json.loads(ask("--json").stdout)
     correct = ["cursor"]
-    assert [each["client"] for each in report["clients"] if each["is_present"]] == correct
+    present = [client for client in report["clients"] if client["is_present"]]
+    assert [client["client"] for client in present] == correct
     (home / ".cursor").rmdir()
     first = next(iter(CLIENTS))
     heading = "no client was found; supported clients:"
