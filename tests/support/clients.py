@@ -30,6 +30,11 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def quoted(path: Path) -> str:
+    """Return a path as it stands between the quotes of JSON and TOML."""
+    return json.dumps(str(path))[1:-1]
+
+
 def put(path: Path, entry: object, name: str = "leanspec") -> Path:
     """Write a file with one server."""
     return write(path, json.dumps({"mcpServers": {name: entry}}))

@@ -41,7 +41,7 @@ def others(tool: Tool) -> list[str]:
     return [path.name for path in (tool.root / "wheelhouse").iterdir()]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is Ctrl-C elsewhere")
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_all_stops_at_once_and_leaves_nothing_unannounced(
     tool: Tool, number: signal.Signals

@@ -57,7 +57,7 @@ def test_inspect_refuses_a_wheel_with_a_changed_file(
     tool: Tool, wheel: Path, name: str, data: bytes, problem: str
 ) -> None:
     change(wheel, {name: data})
-    words = f"error: `out/{wheel.name}` is not a whole wheel: `{name}` {problem}\n"
+    words = f"error: `{Path('out', wheel.name)}` is not a whole wheel: `{name}` {problem}\n"
     assert message(tool, wheel) == words + AGAIN
 
 
@@ -91,7 +91,8 @@ def test_inspect_refuses_a_wheel_with_two_files_of_a_name(tool: Tool, wheel: Pat
         pytest.warns(UserWarning, match="Duplicate name"),
     ):
         archive.writestr(PROGRAM, headers.elf("aarch64"))
-    assert f"`out/{wheel.name}` has two files `{PROGRAM}`\nhint: " in message(tool, wheel)
+    words = f"`{Path('out', wheel.name)}` has two files `{PROGRAM}`\nhint: "
+    assert words in message(tool, wheel)
 
 
 def state_digests(wheel: Path, algorithm: str) -> None:

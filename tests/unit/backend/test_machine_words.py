@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from pathlib import Path
 
 import pytest
 from leanspec_build.any_program.names import wrong_word
@@ -50,20 +51,23 @@ def test_a_word_in_a_name_is_wrong_if_no_code_is_for_it(
 
 def test_all_names_the_file_whose_name_says_the_machine(tool: Tool) -> None:
     tool.put("", **{"tool-linux": LINUX, "tool-macos": ARM_MAC, "tool": headers.pe()})
-    places = {wheel["from"] for wheel in tool.all().values()}
-    assert places == {"dist/tool", "dist/tool-linux", "dist/tool-macos"}
+    places = {Path(str(wheel["from"])) for wheel in tool.all().values()}
+    names = ("tool", "tool-linux", "tool-macos")
+    assert places == {Path("dist", name) for name in names}
 
 
 def test_all_names_each_file_of_several_programs(tool: Tool) -> None:
     tool.edit('["tool"]', '["tool", "more"]')
     tool.put("", **{"more-linux": LINUX, "tool-linux": LINUX})
     (wheel,) = tool.all().values()
-    assert wheel["from"] == "dist/tool-linux and dist/more-linux"
+    first, second = Path("dist/tool-linux"), Path("dist/more-linux")
+    assert wheel["from"] == f"{first} and {second}"
 
 
 def test_all_notes_a_file_that_is_called_by_another_machine(tool: Tool) -> None:
     tool.put("", **{"tool-linux-arm64": LINUX})
-    words = "note: `dist/tool-linux-arm64` is called `arm64`, and is for linux-x64\n"
+    path = Path("dist/tool-linux-arm64")
+    words = f"note: `{path}` is called `arm64`, and is for linux-x64\n"
     assert words in tool.build("all", "--dry-run").stderr
 
 
@@ -73,7 +77,7 @@ def test_all_notes_an_archive_that_is_called_by_another_machine(tool: Tool) -> N
         member = tarfile.TarInfo("tool")
         member.size = len(LINUX)
         archive.addfile(member, io.BytesIO(LINUX))
-    path = "dist/tool_windows_amd64.tar.gz/tool"
+    path = Path("dist/tool_windows_amd64.tar.gz/tool")
     words = f"note: `{path}` is called `windows`, and is for linux-x64\n"
     assert words in tool.build("all", "--dry-run").stderr
 

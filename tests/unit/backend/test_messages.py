@@ -17,6 +17,7 @@ from leanspec_build.tags.model import oldest_systems
 
 from tests.support import headers
 from tests.support.inside import call
+from tests.support.preconditions import require
 from tests.support.sample import Sample
 from tests.support.tool import Tool
 
@@ -329,6 +330,8 @@ WRONG_PROJECTS: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize("wrong", WRONG_PROJECTS)
 def test_a_wrong_project_is_one_message(tool: Tool, wrong: str) -> None:
     old, new, words = WRONG_PROJECTS[wrong]
+    if wrong == "no repository":
+        require("git")
     (tool.root / "a").mkdir()
     for name in ("__init__.py", "notes.txt"):
         (tool.root / "a" / name).touch()
@@ -401,6 +404,10 @@ def test_a_file_that_is_not_there_has_a_hint(tool: Tool) -> None:
     message = tool.build("inspect", "nowhere", ".", code=1).stderr
     hint = "correct the path, or build the file first; name the files in it: `FOLDER/*`"
     assert message.endswith(f"hint: {hint}\n")
+
+
+@pytest.mark.posix
+def test_a_link_to_nothing_has_a_hint(tool: Tool) -> None:
     (tool.root / "link").symlink_to("nowhere")
     message = tool.build("inspect", "link", code=1).stderr
     words = "error: `link` is a link to `nowhere`, which does not exist\nhint: build or copy what"

@@ -122,8 +122,8 @@ def test_all_joins_programs_of_two_places(pair: Tool) -> None:
     tags = [wheel["platform_tags"] for wheel in pair.all().values()]
     assert tags == [["manylinux_2_17_x86_64", "manylinux2014_x86_64"], ["win_amd64"]]
     assert places(pair) == {
-        "one/tool and two/server",
-        "one/tool.exe and two/server.exe",
+        f"{Path('one/tool')} and {Path('two/server')}",
+        f"{Path('one/tool.exe')} and {Path('two/server.exe')}",
     }
 
 

@@ -440,5 +440,5 @@ def test_the_readme_shows_valid_descriptions(tmp_path: Path) -> None:
     record, release = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
     assert read_binary_record(record.encode(), tmp_path)["version"] == "1.0.0"
     path = tmp_path / "release.json"
-    path.write_text(release, "utf-8")
+    path.write_bytes(release.encode())
     assert read_release(path) == release.encode()

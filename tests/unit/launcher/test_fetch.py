@@ -161,6 +161,7 @@ def test_fetch_takes_wheels_from_a_folder(
     assert release.asked == []
 
 
+@pytest.mark.posix
 def test_fetch_downloads_from_the_release_by_default(site: Site, release: Files) -> None:
     site.files = release.url + "v{version}/"
     site.write_pins()
@@ -467,6 +468,7 @@ def test_a_url_is_shown_without_its_secrets(url: str, text: str) -> None:
     assert shown(url) == text
 
 
+@pytest.mark.posix
 def test_a_proxy_that_refuses_does_not_show_the_password(
     site: Site, release: Files
 ) -> None:
@@ -480,6 +482,7 @@ def test_a_proxy_that_refuses_does_not_show_the_password(
 
 
 @pytest.mark.long
+@pytest.mark.posix
 def test_a_password_in_the_place_is_used_and_never_shown(
     site: Site, release: Files
 ) -> None:
@@ -533,6 +536,7 @@ def test_a_fetch_killed_at_fifty_points_leaves_nothing_that_starts(
     assert unfinished(site) == []
 
 
+@pytest.mark.posix
 def test_fetch_ends_if_another_process_holds_the_lock(
     site: Site, release: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -646,6 +650,7 @@ def without_extra(site: Site, *arguments: str) -> subprocess.CompletedProcess[st
     return run([sys.executable, "-c", program, "fetch", *arguments], site.env, code=None)
 
 
+@pytest.mark.posix
 def test_without_its_extra_a_download_says_what_brings_it(site: Site) -> None:
     pin_wheel(site, "cli", GOOD)
     site.files = "http://a.invalid/"

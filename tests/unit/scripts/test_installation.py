@@ -94,15 +94,16 @@ def test_a_release_is_installed_with_nothing_that_a_stranger_put_on_its_index(
 
 def test_a_release_with_an_unpinned_requirement_is_not_installed(tmp_path: Path) -> None:
     file = stub(tmp_path / "dist", b"")
-    for line, words in {
+    requirements = {
         "leanspec-mcp-bin==1.2.3": "the release has no `leanspec-mcp-bin==1.2.3`",
         "colour>=1": "leanspec-cli-bin requires `colour>=1`, which release.lock does not have",
         "click>=99": "leanspec-cli-bin requires `click>=99`, which release.lock does not",
-    }.items():
+    }
+    for number, (line, words) in enumerate(requirements.items()):
         metadata = f"Metadata-Version: 2.4\nName: leanspec-cli-bin\nVersion: 1.2.3\nRequires-Dist: {line}\n"
         rewrite(file.path, {"leanspec_cli_bin-1.2.3.dist-info/METADATA": metadata.encode()})
         with pytest.raises(CommandError, match=words):
-            write_pins(("leanspec-cli-bin==1.2.3",), [file], tmp_path / line)
+            write_pins(("leanspec-cli-bin==1.2.3",), [file], tmp_path / str(number))
     with pytest.raises(CommandError, match=r"the release has no `lean-spec\[ui\]==1"):
         write_pins(("lean-spec[ui]==1.2.3",), [file], tmp_path / "main")
 

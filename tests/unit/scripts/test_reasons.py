@@ -51,13 +51,13 @@ def test_a_stopped_gate_has_a_reason_in_words(tmp_path: Path) -> None:
 
     (finding,) = to_its_end("installs", lambda: iter(gate()))
     assert not finding.passed
-    assert finding.found == f"crashed: `{tmp_path / 'index'}`: no such file or directory"
+    assert finding.found.startswith(f"crashed: `{tmp_path / 'index'}`: ")
     assert "python3 -m scripts wheels" in finding.hint
 
 
 def test_no_message_of_the_commands_names_an_exception_of_python() -> None:
     modules = {
-        str(path.relative_to(ROOT))
+        path.relative_to(ROOT).as_posix()
         for path in (ROOT / "scripts").rglob("*.py")
         if NAMES.search(path.read_text("utf-8"))
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +12,16 @@ import pytest
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.table import CLIENTS
-from tests.support.clients import NPX, PROGRAM, Ask, configured_as, contents, put, write
+from tests.support.clients import (
+    NPX,
+    PROGRAM,
+    Ask,
+    configured_as,
+    contents,
+    put,
+    quoted,
+    write,
+)
 
 
 def test_a_projects_server_decides_once_it_is_approved(ask: Ask, home: Path) -> None:
@@ -39,7 +49,7 @@ def test_a_folder_that_is_trusted_is_no_longer_asked_about(
 ) -> None:
     question = CLIENTS[client].approval
     assert question in ask(client, "--write", "--yes").stdout
-    write(home / file, text.replace("PLACE", str(Path.cwd().parent)))
+    write(home / file, text.replace("PLACE", quoted(Path.cwd().parent)))
     assert question not in ask(client, "--write", "--yes").stdout
 
 
@@ -101,7 +111,8 @@ def test_a_file_below_the_project_is_the_projects(
     assert [entry.client for entry in configured(below)] == ["kiro"]
     assert [entry.client for entry in configured(project)] == ["kiro", "qwen"]
     monkeypatch.chdir("/")
-    with pytest.raises(CommandError, match="`/` is not the folder of a project"):
+    words = f"`{Path.cwd()}` is not the folder of a project"
+    with pytest.raises(CommandError, match=re.escape(words)):
         ask("kiro", "--write", "--yes")
     monkeypatch.chdir(home.parent)
     output = ask("kiro", "--write", "--dry-run").stdout
@@ -248,6 +259,6 @@ def test_a_project_of_another_tracker_has_no_specs(ask: Ask, home: Path) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         output = ask("cline", "--write", "--yes").stdout
-        assert str(project) in output
+        assert quoted(project) in output
         assert "no specs" not in ask("kiro", "--write", "--dry-run").stdout
         assert not any("no specs" in entry.problem for entry in configured(project))

@@ -14,7 +14,7 @@ import yaml
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients import choice, cli, server
 from leanspec_launcher.manage.clients.configured import configured
-from leanspec_launcher.manage.clients.places import file_to_change
+from leanspec_launcher.manage.clients.places import file_to_change, folders
 from leanspec_launcher.manage.clients.server import ServerCommand
 from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from tests.support.clients import PROGRAM, Ask, contents, entry_in, put, write
@@ -164,9 +164,10 @@ def test_all_takes_the_clients_that_are_there_and_goes_on(ask: Ask, home: Path) 
 
 
 def test_of_several_files_the_one_that_is_there_is_changed(ask: Ask, home: Path) -> None:
-    write(home / ".config/VSCodium/User/mcp.json", "{}")
+    settings = Path(folders()["settings"]).expanduser()
+    codium = write(settings / "VSCodium/User/mcp.json", "{}")
     ask("vscode", "--write", "--yes", "--scope", "user")
-    assert server_in(home / ".config/VSCodium/User/mcp.json", "vscode")
+    assert server_in(codium, "vscode")
     jsonc = write(home / ".config/opencode/opencode.jsonc", "{} // mine\n")
     ask("opencode", "--write", "--scope", "user", "--yes")
     assert PROGRAM in jsonc.read_text()

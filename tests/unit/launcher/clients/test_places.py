@@ -16,7 +16,17 @@ from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.table import CLIENTS
 from tests.support import clients
-from tests.support.clients import NPX, PROGRAM, Ask, configured_as, entry_in, put, write
+from tests.support.clients import (
+    NPX,
+    PROGRAM,
+    Ask,
+    configured_as,
+    entry_in,
+    put,
+    quoted,
+    write,
+)
+from tests.support.preconditions import needs
 
 LONGEST = dt.timedelta(days=120)
 
@@ -73,8 +83,9 @@ def test_a_server_of_the_local_scope_is_said_to_decide(ask: Ask, home: Path) -> 
 def test_the_projects_server_is_said_to_decide_about_the_users(ask: Ask) -> None:
     ask("qwen", "--write", "--yes")
     output = ask("qwen", "--write", "--scope", "user", "--yes").stdout
+    file = Path(".qwen/settings.json")
     assert (
-        "in this project, `.qwen/settings.json` takes precedence, and starts `uvx`; to use the"
+        f"in this project, `{file}` takes precedence, and starts `uvx`; to use the"
         " entry of this file: `leanspec-launcher mcp-config qwen --remove --scope project`"
     ) in output
     again = ask("qwen", "--write", "--yes").stdout
@@ -133,7 +144,7 @@ TRUSTED = '[projects."{}"]\ntrust_level = "trusted"\n'
 def test_what_another_file_switches_off_is_switched_on_by_this_one(
     ask: Ask, home: Path
 ) -> None:
-    text = TRUSTED.format(Path.cwd())
+    text = TRUSTED.format(quoted(Path.cwd()))
     write(home / ".codex/config.toml", f"{text}[mcp_servers.leanspec]\nenabled = false\n")
     ask("codex", "--write", "--yes", "--absolute")
     project, _ = configured_as("codex")
@@ -194,7 +205,7 @@ def test_a_client_that_moved_is_written_anew_and_removed_from_both(
     (finding,) = configured_as("devin")
     assert finding.problem == "Devin Desktop no longer reads this file"
     ask("windsurf", "--write", "--scope", "user", "--yes")
-    new = home / ".config/devin/mcp_config.json"
+    new = file_to_change(CLIENTS["devin"], "user", Path.cwd())
     assert PROGRAM in new.read_text()
     ask("devin", "--remove", "--scope", "user", "--yes")
     assert not new.exists()
@@ -227,7 +238,9 @@ def test_an_ended_client_is_only_removed_from(ask: Ask) -> None:
         ("AMP_SETTINGS_FILE", "amp", ""),
         ("LMSTUDIO_HOME", "lmstudio", "mcp.json"),
         ("CONTINUE_GLOBAL_DIR", "continue", "mcpServers/leanspec.json"),
-        ("XDG_CONFIG_HOME", "zed", "zed/settings.json"),
+        pytest.param(
+            "XDG_CONFIG_HOME", "zed", "zed/settings.json", marks=pytest.mark.posix
+        ),
         ("GOOSE_PATH_ROOT", "goose", "config/config.yaml"),
     ],
 )
@@ -256,6 +269,7 @@ def test_claude_desktop_from_the_store_has_a_folder_of_its_own(
     assert places.is_present(client)
 
 
+@needs("Linux")
 def test_flatpak_and_an_older_folder_are_the_ones_that_are_read(home: Path) -> None:
     (home / ".var/app/dev.zed.Zed/config/zed").mkdir(parents=True)
     (home / ".cache/lm-studio").mkdir(parents=True)

@@ -15,7 +15,7 @@ from leanspec_launcher.manage.clients.configured import configured
 from leanspec_launcher.manage.clients.places import file_to_change
 from leanspec_launcher.manage.clients.table import CLIENTS, Form
 from scripts.environment import ROOT
-from tests.support.clients import PROGRAM, Ask, contents, put, write
+from tests.support.clients import PROGRAM, Ask, contents, put, quoted, write
 from tests.support.preconditions import needs
 from tests.support.surroundings import run
 
@@ -130,7 +130,8 @@ def test_doctor_says_what_keeps_a_client_from_the_server(
     entry: object, problem: str, option: str, program: str, home: Path
 ) -> None:
     text = json.dumps({"mcpServers": {"leanspec": entry}})
-    text = text.replace("PROGRAM", program).replace("PROJECT", str(Path.cwd()))
+    text = text.replace("PROGRAM", quoted(Path(program)))
+    text = text.replace("PROJECT", quoted(Path.cwd()))
     write(home / ".qwen/settings.json", text)
     (finding,) = configured(Path.cwd())
     assert finding.client == "qwen"
@@ -144,7 +145,8 @@ def test_doctor_says_what_keeps_a_client_from_the_server(
 def test_doctor_reads_every_form_and_file(
     ask: Ask, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uvx = write(home.parent / "bin/uvx", "")
+    suffix = ".exe" if sys.platform == "win32" else ""
+    uvx = write(home.parent / f"bin/uvx{suffix}", "")
     uvx.chmod(0o755)
     monkeypatch.setenv("PATH", str(uvx.parent))
     assert list(configured(Path.cwd())) == []
@@ -255,7 +257,8 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     (home / ".cursor").mkdir()
     result = ask()
     lines = result.stdout.splitlines()
-    expected = ["found here:", "  cursor          Cursor: .cursor/mcp.json", "others:"]
+    file = Path(".cursor/mcp.json")
+    expected = ["found here:", f"  cursor          Cursor: {file}", "others:"]
     assert lines[:3] == expected
     assert len(lines) == len(CLIENTS) + 2
     assert "`leanspec-launcher mcp-config CLIENT` prints its lines" in result.stderr
@@ -268,7 +271,8 @@ def test_mcp_config_without_a_client_lists_them_those_that_are_here_first(
     heading = "no client was found; supported clients:"
     assert ask().stdout.startswith(f"{heading}\n  {first} ")
     ask("zed", "--write", "--yes")
-    assert ask().stdout.startswith("found here:\n  zed             Zed: .zed/settings.json")
+    file = Path(".zed/settings.json")
+    assert ask().stdout.startswith(f"found here:\n  zed             Zed: {file}")
 
 
 @pytest.mark.parametrize("options", [["--write"], ["--remove"], ["--link"], ["--policy"]])

@@ -20,7 +20,7 @@ from leanspec_launcher.manage.clients.server import (
     out_of_folder,
 )
 from leanspec_launcher.manage.clients.table import CLIENTS, ServerFolder
-from tests.support.clients import PROGRAM, Ask, write
+from tests.support.clients import PROGRAM, Ask, quoted, write
 
 RELEASE = "0.3.0"
 
@@ -58,7 +58,7 @@ def test_a_client_that_starts_servers_elsewhere_needs_a_project(
         output = ask(
             name, "--write", "--yes", "--scope", "user", "--project", "project"
         ).stdout
-        assert str(home.parent / "project") in output
+        assert quoted(home.parent / "project") in output
 
 
 def test_a_folder_below_the_project_is_in_it(
@@ -71,6 +71,7 @@ def test_a_folder_below_the_project_is_in_it(
     assert entry_of("cline")["cwd"] == str(below.parent)
 
 
+@pytest.mark.posix
 def test_a_folder_that_the_client_fills_in_is_left_to_it(ask: Ask) -> None:
     ask("vscode", "--write", "--yes", "--scope", "user")
     assert entry_of("vscode")["cwd"] == "${workspaceFolder}"
