@@ -70,7 +70,7 @@ def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
         # musl has no symbol versions: nothing in the bytes justifies an older one.
         policies = policies[-1:]
     if not policies:
-        return _local_only(cpu, f"there is no {family} policy for the CPU `{cpu}`")
+        return _without_policy(family, cpu)
     versions = _versions_of_all(parts)
     objections: list[str] = []
     for policy in policies:
@@ -152,7 +152,7 @@ def _static_linux_tags(cpu: str) -> Tags:
         for policy in _policies(family, newer)[:1]:
             tags += _names(policy, newer)
     if not tags:
-        return _local_only(cpu, f"there is no manylinux policy for the CPU `{cpu}`")
+        return _without_policy("manylinux", cpu)
     reasons = ["it is statically linked and needs no libc of the system's"]
     if newer != cpu:
         reasons.append(f"{newer} machines run code for {cpu}")
@@ -164,7 +164,13 @@ def _names(policy: dict[str, Any], cpu: str) -> tuple[str, ...]:
 
 
 def _local_only(cpu: str, *reasons: str) -> Tags:
-    return Tags((f"linux_{cpu}",), reasons)
+    # The index takes `linux_armv7l` from whoever made it, so the tag alone does not tell.
+    return Tags((f"linux_{cpu}",), reasons, is_local=True)
+
+
+def _without_policy(family: str, cpu: str) -> Tags:
+    reason = f"there is no {family} policy for the CPU `{cpu}`"
+    return Tags((f"linux_{cpu}",), (reason,))
 
 
 def _foreign(

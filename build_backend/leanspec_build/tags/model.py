@@ -38,13 +38,15 @@ class Tags:
     reasons: tuple[str, ...]
     remarks: tuple[str, ...] = ()
     """What a tag cannot say, and a user may still stumble over."""
+    is_local: bool = False
+    """Whether nothing promises that it runs on another machine than that of the build."""
 
     @property
     def publishable(self) -> bool:
-        """Whether a public index takes a wheel with these tags."""
-        return bool(self.platforms) and all(
-            INDEX_TAGS.fullmatch(tag) for tag in self.platforms
-        )
+        """Whether a public index takes a wheel with these tags, and its users can run what is in it."""
+        if self.is_local or not self.platforms:
+            return False
+        return all(map(INDEX_TAGS.fullmatch, self.platforms))
 
     def explanation(self) -> list[str]:
         """Return the lines that say why, for people."""
@@ -70,7 +72,8 @@ def of_all(parts: list[Tags]) -> Tags:
         common = local[:1]  # one of them is for this machine alone, so all are
     reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
     remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
-    return Tags(tuple(common), tuple(reasons), tuple(remarks))
+    is_local = any(part.is_local for part in parts)
+    return Tags(tuple(common), tuple(reasons), tuple(remarks), is_local)
 
 
 def _is_allowed(tag: str, allowed: tuple[str, ...]) -> bool:

@@ -16,7 +16,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.derive import platform_tags
 from leanspec_build.tags.floors import exceeds, read_floor
-from leanspec_build.tags.model import Tags
+from leanspec_build.tags.model import Tags, of_all
 from leanspec_build.tags.platforms import platform_key
 from leanspec_build.tags.windows import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
 from packaging.tags import mac_platforms
@@ -195,6 +195,21 @@ def test_a_universal_file_gets_the_set_that_pip_needs() -> None:
     for arch, oldest in (("arm64", (11, 0)), ("x86_64", (10, 12))):
         assert set(tags) & set(mac_platforms(oldest, arch))
     assert not set(tags) & set(mac_platforms((10, 11), "x86_64"))
+
+
+@pytest.mark.parametrize("cpu", ["armv6l", "armv7l"])
+def test_a_local_arm_program_is_not_publishable(cpu: str) -> None:
+    """The index takes `linux_armv7l`, as of a program that needs no policy, and not what one machine has."""
+    intel = parse_executable(headers.elf(), "it")
+    program = replace(
+        intel, cpus=(cpu,), loader="/lib/ld-linux-armhf.so.3", symbol_versions={}
+    )
+    assert platform_tags(program).publishable
+    foreign = replace(program, run_path=("/tmp/libraries",))  # noqa: S108 - to refuse it
+    tags = platform_tags(foreign)
+    assert tags.platforms == (f"linux_{cpu}",)
+    assert not tags.publishable
+    assert not of_all([tags, platform_tags(program)]).publishable
 
 
 def test_unsigned_arm64_code_is_refused() -> None:
