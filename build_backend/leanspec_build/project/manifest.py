@@ -18,9 +18,11 @@ from .keys import TABLE, read_keys
 from .metadata import read_metadata
 from .names import (
     COMMAND_FOLDERS,
+    STARTED,
     must_be_a_command,
     must_be_outside_python,
     same_name,
+    without_exe,
 )
 
 WILDCARD = re.compile(r"[*?[]")
@@ -133,8 +135,11 @@ class Project:
         commands = {same_name(name) for name in (*self.programs, *scripts)}
         for path in paths:
             must_be_a_command(path.name, self.root / "pyproject.toml")
+            name = same_name(path.name)
+            plain = without_exe(name)
             # Two files in `bin` have one place in the wheel, which its writer refuses.
-            if folder != "bin" and same_name(path.name).removesuffix(".exe") in commands:
+            is_same = plain in commands and folder != "bin"
+            if is_same or STARTED.sub("", name) in commands - {plain}:
                 raise BuildError(
                     f"the data file `{path.relative_to(self.root)}` would replace the command `{path.name}`",
                     hint=f"name another folder than `{folder}` for it under `data-files`",

@@ -24,6 +24,9 @@ OF_PYTHON = re.compile(
     r"(.*/)?(site|dist)-packages(/.*)?|lib(64)?/python[0-9.]+t?/.*|lib/[^/]*\.py"
 )
 COMMAND_FOLDERS = ("bin", "scripts")
+# What Windows starts by the name before it: `PATHEXT`, in an order that users change, and PowerShell's scripts,
+# which that shell prefers to programs.
+STARTED = re.compile(r"\.(com|exe|bat|cmd|vbs|vbe|js|jse|wsf|wsh|msc|ps1)$")
 
 
 def without_exe(name: str) -> str:

@@ -131,6 +131,13 @@ def test_data_files_that_differ_in_accents_alone_are_refused(tool: Tool) -> None
             f"the data file `{Path('files/Tool.exe')}` would replace the command `Tool.exe`",
         ),
         ("bin", "python3", "would replace a part of each environment"),
+        (
+            "bin",
+            "Tool.bat",
+            "the data file `files/Tool.bat` would replace the command `Tool.bat`",
+        ),
+        ("bin", "tool.com", "would replace the command `tool.com`"),
+        ("Scripts", "tool.PS1", "would replace the command `tool.PS1`"),
     ],
 )
 def test_a_data_file_replaces_no_command(
