@@ -4,8 +4,6 @@ The hooks load when a frontend asks for one: `python -m leanspec_build inspect` 
 they import.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

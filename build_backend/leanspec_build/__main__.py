@@ -1,7 +1,5 @@
 """The commands `all` and `inspect` of `python -m leanspec_build`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import signal

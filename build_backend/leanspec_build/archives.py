@@ -1,7 +1,5 @@
 """Bounded reads from an untrusted archive, which may be damaged or hostile."""
 
-from __future__ import annotations
-
 import bz2
 import contextlib
 import functools
@@ -226,7 +224,7 @@ def _tar_members(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openable]
 
 
 def _open_tar_member(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, stream: _Stream
+    archive: tarfile.TarFile, info: tarfile.TarInfo, stream: "_Stream"
 ) -> IO[bytes]:
     stream.expect_content()
     return archive.extractfile(info) or io.BytesIO()

@@ -1,7 +1,5 @@
 """Binaries for wheels, held to their records and to the floors that a project promises."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Mapping

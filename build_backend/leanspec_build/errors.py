@@ -1,7 +1,5 @@
 """Errors of a build, and notes for whoever builds."""
 
-from __future__ import annotations
-
 import sys
 
 # How a frontend takes what the command `all` takes as an option. Hints are written for the command.

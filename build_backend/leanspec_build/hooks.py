@@ -5,8 +5,6 @@ status 1 and a message on standard error: a frontend shows that, where it would 
 as a traceback.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping

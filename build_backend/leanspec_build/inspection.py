@@ -1,7 +1,5 @@
 """Inspection of an executable or a wheel: its facts, its tags, and whether a wheel's name is true."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """The wheel of an import package: with a binary in it, with data alone, or a stub of a release."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Repair of a wheel by auditwheel, which grafts foreign libraries into it so that a manylinux policy allows it."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import importlib.util

@@ -3,8 +3,6 @@
 Standard: PEP 770; the file lies in the wheel's `.dist-info/sboms/`.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import datetime as dt

@@ -4,8 +4,6 @@ A release has programs for a dozen machines, of a hundred megabytes each: what i
 is, its digest and its facts, and one at a time is in memory.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass

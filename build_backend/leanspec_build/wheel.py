@@ -3,8 +3,6 @@
 Standard: the binary distribution format (PEP 427 and its page in the packaging specifications).
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import os

@@ -3,8 +3,6 @@
 Standard: the binary distribution format (its page in the packaging specifications).
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import csv

@@ -1,7 +1,5 @@
 """One wheel per kind of machine, from what a build left, and a stub for all others if the project wants one."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

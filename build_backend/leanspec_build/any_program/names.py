@@ -1,7 +1,5 @@
 """File names of programs: the program's own, or with the machine that it is for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """Programs from two places for the same machines, of which installers would choose one or the other."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path

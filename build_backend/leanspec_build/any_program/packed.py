@@ -1,7 +1,5 @@
 """Programs in an archive, or in the archives in it."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools

@@ -3,8 +3,6 @@
 `goreleaser build` leaves a folder per program and machine.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from leanspec_build.errors import BuildError, NoTagError

@@ -1,7 +1,5 @@
 """The programs of one wheel, and the machines that they are for."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 

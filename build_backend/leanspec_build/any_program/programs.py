@@ -1,7 +1,5 @@
 """The wheel of programs that an installation puts on the path, for one kind of machine."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 

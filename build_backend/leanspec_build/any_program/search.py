@@ -1,7 +1,5 @@
 """A walk through what a build left, for folders that have all programs of a project: on the disk, and in archives."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools

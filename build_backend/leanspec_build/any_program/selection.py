@@ -1,7 +1,5 @@
 """The platforms that a project states, or whoever builds asks for, held against what was built."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from leanspec_build.errors import BuildError

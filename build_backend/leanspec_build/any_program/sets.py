@@ -5,8 +5,6 @@ A build leaves folders and archives: `target/<triple>/release` (cargo), `dist/` 
 folder, of a disk or of an archive, under the names that the project states.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import glob

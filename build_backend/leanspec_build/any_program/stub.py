@@ -1,7 +1,5 @@
 """The stub of a project's programs: a wheel for every other machine, which says which ones they are for."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Universal files of macOS: thin programs of two CPUs in one file, as `lipo -create` makes them (mach-o/fat.h)."""
 
-from __future__ import annotations
-
 import functools
 import struct
 import tempfile

@@ -3,8 +3,6 @@
 Standards: ELF for the Arm architecture; Addenda to the ABI for the Arm architecture, Build attributes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from .elf_file import DT_NEEDED, PF_X, PT_INTERP, PT_LOAD, ElfFile

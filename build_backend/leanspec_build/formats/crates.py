@@ -4,8 +4,6 @@ Format: https://github.com/rust-secure-code/cargo-auditable/blob/master/PARSING.
 `.dep-v0` with JSON, compressed by zlib.
 """
 
-from __future__ import annotations
-
 import json
 import zlib
 

@@ -4,8 +4,6 @@ Standards: the System V gABI; the psABI of each CPU. Sections are not looked at 
 program may be stripped of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
@@ -94,7 +92,7 @@ LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
 
 # Raises BuildError unless a file is of the wanted kind, by its type and its loader.
-KindCheck = Callable[[ElfFile, str, "str | None"], None]
+KindCheck = Callable[[ElfFile, str, str | None], None]
 
 
 def parse_program(data: Bytes) -> Executable:

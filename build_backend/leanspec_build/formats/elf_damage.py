@@ -3,8 +3,6 @@
 What is overwritten with zeros needs no library and no version of one any more.
 """
 
-from __future__ import annotations
-
 from leanspec_build.errors import BuildError, NotAProgramError
 
 from .elf_file import DT_NEEDED, DT_STRTAB, PF_X, PT_DYNAMIC, PT_LOAD, ElfFile, Segment

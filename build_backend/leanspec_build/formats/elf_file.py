@@ -1,7 +1,5 @@
 """The parts of an ELF file: header, segments, dynamic entries, sections, notes (System V gABI)."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The symbols that an ELF file needs of libraries: their names, and their versions (Linux Standard Base)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from leanspec_build.errors import BuildError

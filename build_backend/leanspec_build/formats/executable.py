@@ -4,8 +4,6 @@ Each format has a reader of its own, which reads what a loader reads, in bounds:
 answered soon.
 """
 
-from __future__ import annotations
-
 import contextlib
 import mmap
 import os

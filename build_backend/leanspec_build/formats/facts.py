@@ -1,7 +1,5 @@
 """Facts of an executable from its headers, in one form for every format."""
 
-from __future__ import annotations
-
 import enum
 import re
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 Format: `debug/buildinfo` of Go's own library, since Go 1.18; older ones state no settings.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from .elf_file import PT_LOAD, ElfFile

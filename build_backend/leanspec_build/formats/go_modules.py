@@ -1,7 +1,5 @@
 """Modules that a Go program was built from, which Go lists in each program, and its standard library."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

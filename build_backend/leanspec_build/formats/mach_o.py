@@ -1,7 +1,5 @@
 """Mach-O files, thin and universal: load commands of each slice (mach-o/loader.h, mach-o/fat.h)."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """PE files: the headers, the sections and the names of the imported libraries (PE format, Microsoft)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ Apple's are described in xnu (`cs_blobs.h`), Microsoft's in "Windows Authenticod
 Signature Format". Whether a certificate is to be trusted is not looked at: that is the system's matter.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 from .facts import Signature

@@ -4,8 +4,6 @@ A header may claim any number. What is read here is bounded, so that a damaged o
 answered at once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import mmap
 import struct

@@ -4,8 +4,6 @@ They are those of the index's own validation (Warehouse, the software that runs 
 warehouse/forklift/metadata.py); rules of the standard are left to `packaging`.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from email.utils import getaddresses

@@ -1,7 +1,5 @@
 """Keys of the table `[tool.leanspec-build]`: the value of each, and which go together."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import enum

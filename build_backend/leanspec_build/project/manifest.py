@@ -1,7 +1,5 @@
 """`pyproject.toml` as a Project: all that a wheel is made from, except for its binaries."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import re

@@ -1,7 +1,5 @@
 """Metadata of a wheel from the table `[project]` (pyproject.toml specification)."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any

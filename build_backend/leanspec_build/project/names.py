@@ -1,7 +1,5 @@
 """Names of commands that would replace something of an environment or of a system, or that one of them cannot have."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from pathlib import Path

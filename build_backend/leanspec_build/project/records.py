@@ -1,7 +1,5 @@
 """Readers of the JSON files that a build is given: `binary.json`, and the description of a release for a stub."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +28,7 @@ class RecordField:
     """The valid values, in words."""
     is_valid: Callable[[object], bool]
     is_required: bool = False
-    fields: Mapping[str, RecordField] = field(default_factory=dict)
+    fields: Mapping[str, "RecordField"] = field(default_factory=dict)
     """Those of the object, or of each object in the list."""
 
 

@@ -1,7 +1,5 @@
 """The config settings of one build, as `-C name=value` gives them to a frontend."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError

@@ -1,7 +1,5 @@
 """Version of a project that calls it dynamic: Cargo's, or the tag of the commit."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The tags of an executable, by the rules of its system."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError, NoTagError

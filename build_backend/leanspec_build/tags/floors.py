@@ -1,7 +1,5 @@
 """The oldest systems that a project promises, and whether a program keeps the promise."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Standards: PEP 600 (manylinux) and PEP 656 (musllinux). The policies are auditwheel's own data.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import importlib.resources

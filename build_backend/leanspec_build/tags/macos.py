@@ -1,7 +1,5 @@
 """The tags of a macOS program: the oldest system of each of its slices."""
 
-from __future__ import annotations
-
 from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.facts import Executable, Signature
 

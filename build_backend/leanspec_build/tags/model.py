@@ -4,8 +4,6 @@ Standards: PEP 425 (compatibility tags) and the platform compatibility tags page
 specifications.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

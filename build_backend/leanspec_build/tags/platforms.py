@@ -1,7 +1,5 @@
 """The names of platforms, as `linux-x64`: a system and a CPU."""
 
-from __future__ import annotations
-
 import platform
 import sys
 

@@ -1,7 +1,5 @@
 """Run paths of a program: the folders in which its loader looks for libraries before those of the system."""
 
-from __future__ import annotations
-
 import posixpath
 
 from leanspec_build.formats.facts import Executable

@@ -1,7 +1,5 @@
 """The tags of a Windows program, and the libraries that a clean Windows has."""
 
-from __future__ import annotations
-
 import re
 
 from leanspec_build.errors import BuildError, NoTagError
