@@ -150,7 +150,7 @@ def _write_metadata(directory: str, project: Project, content: Content) -> str:
     for entry in metadata_entries(project, content):
         path = Path(directory, entry.name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(entry.load())
+        path.write_bytes(entry.source.load())
     return dist_info(project)
 
 

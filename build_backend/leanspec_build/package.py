@@ -1,5 +1,6 @@
 """The wheel of an import package: with a binary in it, with data alone, or a stub of a release."""
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +9,13 @@ from .binaries import RECORD_NAME, Binary, choose_binary
 from .errors import BuildError
 from .project.manifest import Project
 from .project.records import read_data_record, read_release
-from .repair import graft
-from .sbom import bill_of_data, bill_of_materials
+from .source import sha256_of
 from .wheel import (
     Content,
     WheelEntry,
     data_entries,
     editable_entries,
+    made_entry,
     package_entries,
     source_date_epoch,
 )
@@ -25,10 +26,9 @@ STUB_NAME = "stub.json"
 def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
     """Return what the settings ask for: a stub, or the package as it is for a platform."""
     if "stub" in settings:
-        release = WheelEntry(
-            f"{project.package}/{STUB_NAME}", read_release(Path(settings["stub"]))
-        )
-        return Content([*package_entries(project), release])
+        release = read_release(Path(settings["stub"]))
+        stub = made_entry(f"{project.package}/{STUB_NAME}", lambda: release)
+        return Content([*package_entries(project), stub])
     if "from" in settings:
         raise BuildError(
             "the config setting `from` is about `programs`, and this project has none",
@@ -42,6 +42,8 @@ def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
     repair = settings.get("repair") or project.repair
     if repair is None or binary.tags.publishable:
         return content
+    from .repair import graft  # noqa: PLC0415 - few wheels need it
+
     return _binary_content(project, graft(project, binary, content))
 
 
@@ -66,27 +68,38 @@ def _binary_content(project: Project, binary: Binary) -> Content:
     entries = package_entries(project) + data_entries(project, is_windows=is_windows)
     entries.append(WheelEntry(_place(project, binary), binary.source, 0o755))
     for name, data in binary.libraries.items():
-        entries.append(WheelEntry(f"{project.libraries_folder}/{name}", data))
-    if binary.record is not None:
-        entries.append(WheelEntry(f"{project.package}/bin/{RECORD_NAME}", binary.record))
-    sbom = bill_of_materials(
-        project, {project.executable_name: binary}, source_date_epoch()
-    )
-    return Content(entries, binary.tags, sbom)
+        place = f"{project.libraries_folder}/{name}"
+        entries.append(made_entry(place, functools.partial(bytes, data)))
+    record = binary.record
+    if record is not None:
+        place = f"{project.package}/bin/{RECORD_NAME}"
+        entries.append(made_entry(place, lambda: record))
+
+    def make_sbom() -> bytes:
+        from .sbom import bill_of_materials  # noqa: PLC0415 - see Content
+
+        binaries = {project.executable_name: binary}
+        return bill_of_materials(project, binaries, source_date_epoch())
+
+    return Content(entries, binary.tags, make_sbom)
 
 
 def _data_content(project: Project) -> Content:
     entries = [*package_entries(project), *data_entries(project)]
-    sums = [
-        f"{hashlib.sha256(entry.load()).hexdigest()}  {entry.name}\n" for entry in entries
-    ]
+    sums = [f"{sha256_of(entry.source.load())}  {entry.name}\n" for entry in entries]
     record = b""
     if project.record:
         path = project.root / project.package / project.record
         record = path.read_bytes()
         read_data_record(record, path)
     sha256 = hashlib.sha256("".join(sums).encode()).hexdigest()
-    return Content(entries, sbom=bill_of_data(project, sha256, record, source_date_epoch()))
+
+    def make_sbom() -> bytes:
+        from .sbom import bill_of_data  # noqa: PLC0415 - see Content
+
+        return bill_of_data(project, sha256, record, source_date_epoch())
+
+    return Content(entries, make_sbom=make_sbom)
 
 
 def _must_need_no_setting(settings: Mapping[str, str]) -> None:

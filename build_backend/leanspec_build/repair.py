@@ -18,7 +18,7 @@ from .errors import BuildError
 from .formats.executable import parse_executable
 from .formats.facts import FileFormat
 from .project.manifest import Project
-from .source import memory_source
+from .source import source_of
 from .wheel import Content, write_wheel
 
 TOOLS = "`pip install 'leanspec-build[repair]'`"
@@ -53,11 +53,12 @@ def graft(project: Project, binary: Binary, content: Content) -> Binary:
                 for name in sorted(archive.namelist())
                 if name.startswith(prefix) and not name.endswith("/")
             }
-    executable = parse_executable(data, f"`{binary.path}`, as auditwheel changed it,")
+    name = f"`{binary.path}`, as auditwheel changed it,"
+    executable = parse_executable(data, name)
     record = _record(binary, data, libraries) if binary.record is not None else None
     grafted = replace(
         binary,
-        source=memory_source(f"`{binary.path}`, as auditwheel changed it,", data),
+        source=source_of(name, data, lambda: data),
         executable=executable,
         record=record,
         libraries=libraries,

@@ -18,14 +18,16 @@ class Source:
 
     name: str
     """For messages."""
-    sha256: str
-    size: int
     read: Callable[[], Bytes]
+    size: int = 0
+    """How many bytes are loaded at once."""
+    sha256: str = ""
+    """The digest of the first time; empty if nothing was concluded from these bytes."""
 
     def load(self) -> Bytes:
         """Return the bytes; raises BuildError if they are not those of the first time."""
         data = self.read()
-        if sha256_of(data) != self.sha256:
+        if self.sha256 and sha256_of(data) != self.sha256:
             raise BuildError(
                 f"{self.name} changed while its wheel was made",
                 hint="run this again when nothing writes to it",
@@ -35,12 +37,7 @@ class Source:
 
 def source_of(name: str, data: Bytes, read: Callable[[], Bytes]) -> Source:
     """Return the source of bytes that were loaded; `read` loads them again."""
-    return Source(name, sha256_of(data), len(data), read)
-
-
-def memory_source(name: str, data: Bytes) -> Source:
-    """Return the source of bytes that are nowhere else."""
-    return source_of(name, data, lambda: data)
+    return Source(name, read, len(data), sha256_of(data))
 
 
 def sha256_of(data: Bytes) -> str:

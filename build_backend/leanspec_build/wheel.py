@@ -4,13 +4,13 @@ Standard: the binary distribution format (PEP 427 and its page in the packaging 
 """
 
 import contextlib
-import importlib.metadata
+import functools
 import os
 import re
 import stat
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn
@@ -43,31 +43,26 @@ class WheelEntry:
     """One file of a wheel."""
 
     name: str
-    data: bytes | Path | Source
+    source: Source
     mode: int = 0o644
 
-    def load(self) -> Bytes:
-        """Return its bytes; raises BuildError if they cannot be read, or changed since."""
-        if isinstance(self.data, Path):
-            return load_file(self.data)
-        if isinstance(self.data, Source):
-            return self.data.load()
-        return self.data
 
-    @property
-    def origin(self) -> str:
-        """Where its bytes are from, for people."""
-        if isinstance(self.data, Source):
-            return self.data.name
-        path = self.data if isinstance(self.data, Path) else self.name
-        return f"`{escaped(str(path)) if not str(path).isascii() else path}`"
+def file_entry(name: str, path: Path, mode: int = 0o644) -> WheelEntry:
+    """Return the entry of a file, which is read when the wheel is written."""
+    read = functools.partial(load_file, path)
+    size = path.stat().st_size if path.is_file() else 0
+    return WheelEntry(name, Source(_quoted(path), read, size), mode)
 
-    @property
-    def size(self) -> int:
-        """How many bytes are loaded at once."""
-        if isinstance(self.data, Path):
-            return self.data.stat().st_size
-        return self.data.size if isinstance(self.data, Source) else len(self.data)
+
+def made_entry(name: str, make: Callable[[], bytes]) -> WheelEntry:
+    """Return the entry of a file that is made when the wheel is written."""
+    return WheelEntry(name, Source(_quoted(name), make))
+
+
+def _quoted(path: Path | str) -> str:
+    """Return a name for messages, which shows what looks like another one."""
+    text = str(path)
+    return f"`{text if text.isascii() else escaped(text)}`"
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,8 @@ class Content:
 
     entries: list[WheelEntry]
     tags: Tags = EVERY_MACHINE
-    sbom: bytes | None = None
+    make_sbom: Callable[[], bytes] | None = None
+    """Called behind the programs: its library takes 5 MiB, which then add nothing to the most memory in use."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """Commands that the project does not state: name -> object reference."""
     links: Mapping[Path, Path] = field(default_factory=dict)
@@ -87,7 +83,7 @@ class Content:
 def package_entries(project: Project) -> list[WheelEntry]:
     """Return the files of the import package, without its binary; none if there is no package."""
     return [
-        WheelEntry(path.relative_to(project.root).as_posix(), path)
+        file_entry(path.relative_to(project.root).as_posix(), path)
         for path in project.sources()
     ]
 
@@ -101,7 +97,7 @@ def data_entries(project: Project, *, is_windows: bool = False) -> list[WheelEnt
         # By its first bytes, and not by a mode that some systems do not keep.
         mode = 0o755 if is_script else 0o644
         name = f"{_data_folder(project)}/{_installed_place(place, is_windows=is_windows)}"
-        entries.append(WheelEntry(name, path, mode))
+        entries.append(file_entry(name, path, mode))
     return entries
 
 
@@ -130,7 +126,7 @@ def editable_entries(project: Project, *, is_windows: bool = False) -> list[Whee
     entries = data_entries(project, is_windows=is_windows)
     if project.package:
         line = f"{project.root.resolve()}\n".encode()
-        entries.append(WheelEntry(f"__editable__.{project.package}.pth", line))
+        entries.append(made_entry(f"__editable__.{project.package}.pth", lambda: line))
     return entries
 
 
@@ -143,18 +139,18 @@ def metadata_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the metadata files, without RECORD."""
     folder = dist_info(project)
     entries = [
-        WheelEntry(f"{folder}/METADATA", metadata_file(project.metadata)),
-        WheelEntry(f"{folder}/WHEEL", _wheel_file(content)),
+        made_entry(f"{folder}/METADATA", lambda: metadata_file(project.metadata)),
+        made_entry(f"{folder}/WHEEL", lambda: _wheel_file(content)),
     ]
     commands = _entry_points(project, content)
     if commands:
-        entries.append(WheelEntry(f"{folder}/entry_points.txt", commands))
+        entries.append(made_entry(f"{folder}/entry_points.txt", lambda: commands))
     entries += [
-        WheelEntry(f"{folder}/licenses/{path.as_posix()}", project.root / path)
+        file_entry(f"{folder}/licenses/{path.as_posix()}", project.root / path)
         for path in project.license_files()
     ]
-    if content.sbom is not None:
-        entries.append(WheelEntry(f"{folder}/sboms/{SBOM_NAME}", content.sbom))
+    if content.make_sbom is not None:
+        entries.append(made_entry(f"{folder}/sboms/{SBOM_NAME}", content.make_sbom))
     return entries
 
 
@@ -189,7 +185,7 @@ def wheel_entries(project: Project, content: Content) -> list[WheelEntry]:
     entries += metadata_entries(project, content)
     is_windows = any(tag.startswith(("win", "any")) for tag in content.tags.platforms)
     for entry in entries:
-        must_be_installable(entry.name, entry.origin, is_windows=is_windows)
+        must_be_installable(entry.name, entry.source.name, is_windows=is_windows)
     commands = {**project.metadata.scripts, **project.metadata.gui_scripts}
     _must_differ(entries, {f"{scripts_folder(project)}/{name}": name for name in commands})
     return entries
@@ -209,7 +205,7 @@ def write_wheel(directory: Path, project: Project, content: Content) -> str:
     ):
         lines = [_add(archive, entry, content.level) for entry in entries]
         lines.append((record, "", ""))
-        _add(archive, WheelEntry(record, record_file(lines)), content.level)
+        _add(archive, made_entry(record, lambda: record_file(lines)), content.level)
     return name
 
 
@@ -220,7 +216,7 @@ def _add(archive: zipfile.ZipFile, entry: WheelEntry, level: int) -> RecordLine:
     info.create_system = 3  # Unix: the modes are to be read
     # pip drops the run bit of an entry that is not called a regular file.
     info.external_attr = (stat.S_IFREG | entry.mode) << 16
-    data = entry.load()
+    data = entry.source.load()
     with archive.open(info, "w") as target:
         target._compressor = _Deflate(data, level)  # type: ignore[attr-defined] # noqa: SLF001 - zipfile's only door
         for piece in pieces(data):
@@ -241,7 +237,7 @@ def _must_differ(entries: list[WheelEntry], commands: Mapping[str, str]) -> None
         key = same_name(entry.name)
         if key in origins:
             _refuse(origins[key], entry)
-        origins[key] = entry.origin
+        origins[key] = entry.source.name
     for entry in entries:
         for folder in PurePosixPath(same_name(entry.name)).parents:
             if str(folder) in origins:
@@ -250,7 +246,7 @@ def _must_differ(entries: list[WheelEntry], commands: Mapping[str, str]) -> None
 
 def _refuse(origin: str, entry: WheelEntry) -> NoReturn:
     raise BuildError(
-        f"two files of the wheel have one place: {origin} and {entry.origin}, at `{entry.name}`",
+        f"two files of the wheel have one place: {origin} and {entry.source.name}, at `{entry.name}`",
         hint="rename one of them, or correct `data-files`",
     )
 
@@ -278,9 +274,12 @@ class _Deflate:
 
 
 def _wheel_file(content: Content) -> bytes:
+    # Loaded behind the programs, as what makes the bill of materials.
+    from importlib.metadata import version  # noqa: PLC0415
+
     lines = [
         "Wheel-Version: 1.0",
-        f"Generator: leanspec-build {importlib.metadata.version('leanspec-build')}",
+        f"Generator: leanspec-build {version('leanspec-build')}",
         f"Root-Is-Purelib: {str(content.tags.platforms == EVERY_MACHINE.platforms).lower()}",
         *(f"Tag: {PYTHON_TAG}-{tag}" for tag in sorted(content.tags.platforms)),
     ]

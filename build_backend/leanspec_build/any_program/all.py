@@ -237,7 +237,7 @@ class Memory:
 
 def _needed_memory(content: Content) -> int:
     """Return what is in memory while a wheel is made: half of a program, which is more than it shrinks to."""
-    return max((entry.size for entry in content.entries), default=0) // 2
+    return max((entry.source.size for entry in content.entries), default=0) // 2
 
 
 def _facts(path: str, place: str | None, content: Content) -> dict[str, Any]:

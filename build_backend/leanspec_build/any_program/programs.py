@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError
 from leanspec_build.project.manifest import Project
-from leanspec_build.sbom import bill_of_materials
 from leanspec_build.wheel import (
     LOCAL_LEVEL,
     Content,
@@ -48,8 +47,13 @@ def content_of(project: Project, programs: ProgramSet) -> Content:
     entries = package_entries(project)
     entries += data_entries(project, is_windows=_are_of_windows(programs))
     entries += _program_entries(project, programs)
-    sbom = bill_of_materials(project, programs.binaries, source_date_epoch())
-    return Content(entries, programs.tags, sbom)
+
+    def make_sbom() -> bytes:
+        from leanspec_build.sbom import bill_of_materials  # noqa: PLC0415 - see Content
+
+        return bill_of_materials(project, programs.binaries, source_date_epoch())
+
+    return Content(entries, programs.tags, make_sbom)
 
 
 def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from leanspec_build.project.manifest import Project
 from leanspec_build.tags.model import Tags, oldest_systems
-from leanspec_build.wheel import Content, WheelEntry, package_entries
+from leanspec_build.wheel import Content, file_entry, made_entry, package_entries
 
 # What runs in the stub.
 SOURCE = Path(__file__).with_name("no_program.py")
@@ -38,12 +38,11 @@ def stub_content(project: Project, tags: Iterable[str]) -> Content:
         "version": project.version,
         "machines": _machines(tags),
     }
+    text = json.dumps(facts, indent=2) + "\n"
     entries = [
         *package_entries(project),
-        WheelEntry(f"{package}/__init__.py", SOURCE.read_bytes()),
-        WheelEntry(
-            f"{package}/machines.json", (json.dumps(facts, indent=2) + "\n").encode()
-        ),
+        file_entry(f"{package}/__init__.py", SOURCE),
+        made_entry(f"{package}/machines.json", text.encode),
     ]
     commands = dict.fromkeys(project.programs, f"{package}:main")
     return Content(entries, TAGS, commands=commands)

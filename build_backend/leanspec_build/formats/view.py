@@ -22,7 +22,10 @@ LONGEST_NAME = 4096  # PATH_MAX of Linux, and more than any other system takes
 PACKED_RATIO = 0.93
 SAMPLE = 1 << 16
 FEW_BYTES = 1 << 12
-PIECE = 1 << 20
+# Up to this, bytes are not copied to the disk.
+SMALL_FILE = 1 << 20
+# So small that the allocator of Linux gives it back.
+PIECE = 1 << 16
 GIVE_BACK_SECONDS = 0.01
 # The end of a file that is looked at for zeros: a quarter, of small files a half.
 SMALL_END, ZEROS_SAMPLE, ZEROS_SAMPLES = 1 << 14, 1 << 12, 256
@@ -33,7 +36,7 @@ def load_bytes(file: IO[bytes], size: int) -> Bytes:
 
     Raises EOFError if there are fewer.
     """
-    if size <= PIECE:
+    if size <= SMALL_FILE:
         small = file.read(size)
         if len(small) < size:
             raise EOFError(f"it ends after {len(small)} of {size} bytes")

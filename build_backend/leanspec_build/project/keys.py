@@ -1,7 +1,6 @@
 """Keys of the table `[tool.leanspec-build]`: the value of each, and which go together."""
 
 import dataclasses
-import difflib
 import enum
 import re
 from collections.abc import Iterable, Mapping
@@ -115,6 +114,8 @@ def names_hint(name: str, names: Iterable[str], words: str, form: str = "{}") ->
     """Return a hint that lists the valid names, and first the one that is nearly `name`."""
     listed = ", ".join(f"`{form.format(valid)}`" for valid in names)
     hint = f"{words} {listed}"
+    import difflib  # noqa: PLC0415 - few need it
+
     for near in difflib.get_close_matches(name, names, n=1):
         hint = f"write `{form.format(near)}`; {hint}"
     return hint

@@ -18,6 +18,7 @@ import pytest
 from leanspec_build.archives import Bounds, read_members
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.view import load_bytes
+from leanspec_build.wheel import WheelEntry
 
 from scripts.tools.processes import clean_environment
 from tests.support import headers
@@ -362,11 +363,11 @@ def test_all_refuses_an_archive_that_changes(
 ) -> None:
     tool.put("", **{"x.tar": tarred(("tool", LINUX))})
 
-    def change(*_: object) -> bytes:
+    def change(*_: object, **__: object) -> list[WheelEntry]:
         tool.put("", **{"x.tar": changed})
-        return b"{}"
+        return []
 
-    monkeypatch.setattr("leanspec_build.any_program.programs.bill_of_materials", change)
+    monkeypatch.setattr("leanspec_build.any_program.programs.data_entries", change)
     result = tool.build("all", "--out", "out", code=1)
     assert words in result.stderr
     assert not (tool.root / "out").exists()
@@ -397,6 +398,14 @@ def test_all_has_no_program_in_memory_as_a_whole(tool: Tool) -> None:
     assert len(list((tool.root / "out").iterdir())) == 2
     kilobytes = int(result.stderr.splitlines()[-1])
     assert kilobytes < len(large) * 1.5 / 1024
+
+
+def test_the_library_of_the_bill_of_materials_is_loaded_behind_the_programs() -> None:
+    """It takes 5 MiB: in memory at the same time as a program that is compressed, it would cost so much more."""
+    code = "import leanspec_build.hooks, leanspec_build.any_program.all, sys; print(*sys.modules)"
+    result = run([sys.executable, "-c", code], clean_environment())
+    assert "leanspec_build.wheel" in result.stdout.split()
+    assert "cyclonedx" not in result.stdout
 
 
 def test_an_encrypted_program_in_an_archive_is_named(tool: Tool) -> None:

@@ -69,12 +69,15 @@ def test_each_value_of_a_record_is_valid_or_refused(sample: Sample) -> None:
     for wrong in variants(record):
         path.write_text(json.dumps(wrong), "utf-8")
         try:
-            wheel_entries(project, wheel_content(project, {"binary": str(binary)}))
+            content = wheel_content(project, {"binary": str(binary)})
+            wheel_entries(project, content)
+            assert content.make_sbom is not None
+            content.make_sbom()
         except BuildError:
             refused += 1
     assert refused > len(VALUES)
     path.write_text(json.dumps(record), "utf-8")
-    assert wheel_content(project, {"binary": str(binary)}).sbom
+    assert wheel_content(project, {"binary": str(binary)}).make_sbom
 
 
 def test_a_record_of_data_that_is_not_valid_is_refused(tmp_path: Path) -> None:
