@@ -87,6 +87,10 @@ class Bounds:
     """Bytes of all members, because the others have to be passed over."""
 
 
+# A member, and how to open it.
+Openable = tuple[Member, Callable[[], IO[bytes]]]
+
+
 def read_members(
     path: Path,
     is_chosen: Callable[[Member], bool],
@@ -140,10 +144,6 @@ def open_members(
         if is_read:
             with opened() as file:
                 yield member, file
-
-
-# A member, and how to open it.
-Openable = tuple[Member, Callable[[], IO[bytes]]]
 
 
 def _members(path: Path, bounds: Bounds) -> Iterator[Openable]:
@@ -210,34 +210,25 @@ def _tar_members(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openable]
     stream = _Stream(path, _unpacked(path, magic), bounds)
     with stream, tarfile.open(fileobj=stream, mode="r:") as archive:
         while info := archive.next():
-            target = ""
-            if info.issym():
-                target = _linked(info.name, info.linkname)
-            elif info.islnk():
-                target = posixpath.normpath(info.linkname)
-            member = Member(info.name, info.size, _kind(info), target)
-            yield member, functools.partial(_open_tar_member, archive, info, stream)
+            yield _tar_member(info), functools.partial(stream.open, archive, info)
             stream.expect_header()
             # Nothing is looked up in them, and an archive may have many.
             archive.members.clear()  # type: ignore[attr-defined]
         stream.must_end()
 
 
-def _open_tar_member(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, stream: "_Stream"
-) -> IO[bytes]:
-    stream.expect_content()
-    return archive.extractfile(info) or io.BytesIO()
-
-
-def _kind(info: tarfile.TarInfo) -> str:
+def _tar_member(info: tarfile.TarInfo) -> Member:
+    kind, target = "neither a file nor a folder", ""
     if info.isfile():
-        return FILE
-    if info.isdir():
-        return FOLDER
-    if info.issym() or info.islnk():
-        return f"a link to `{info.linkname}`"
-    return "neither a file nor a folder"
+        kind = FILE
+    elif info.isdir():
+        kind = FOLDER
+    elif info.issym() or info.islnk():
+        kind = f"a link to `{info.linkname}`"
+        target = posixpath.normpath(info.linkname)
+    if info.issym():
+        target = _linked(info.name, info.linkname)
+    return Member(info.name, info.size, kind, target)
 
 
 def _linked(name: str, target: str) -> str:
@@ -252,18 +243,13 @@ def _unpacked(path: Path, magic: bytes) -> IO[bytes]:
     if magic != ZSTANDARD:
         return path.open("rb")
     for name in ZSTANDARD_MODULES:
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            continue
-        file = module.ZstdFile(path)
-        break
-    else:
-        raise BuildError(
-            f"`{path}` is compressed by Zstandard, which this Python cannot read",
-            hint="Python 3.14 can, and others with `pip install backports.zstd`; or unpack it: `zstd -d`",
-        )
-    return file
+        with contextlib.suppress(ImportError):
+            file = importlib.import_module(name).ZstdFile(path)
+            return file
+    raise BuildError(
+        f"`{path}` is compressed by Zstandard, which this Python cannot read",
+        hint="Python 3.14 can, and others with `pip install backports.zstd`; or unpack it: `zstd -d`",
+    )
 
 
 class _Stream(io.BufferedIOBase):
@@ -287,9 +273,10 @@ class _Stream(io.BufferedIOBase):
         self._is_header = True
         self._headers += HEADER_BYTES
 
-    def expect_content(self) -> None:
-        """Count what is read from now on as content."""
+    def open(self, archive: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+        """Open a member: what is read from now on is content."""
         self._is_header = False
+        return archive.extractfile(info) or io.BytesIO()
 
     def must_end(self) -> None:
         """Raise an error if the archive ends with anything but a block of zeros, or its check sum is wrong."""

@@ -1,6 +1,8 @@
 """Errors of a build, and notes for whoever builds."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 # How a frontend takes what the command `all` takes as an option. Hints are written for the command.
 SETTINGS = {
@@ -51,6 +53,16 @@ class NotAWheelError(BuildError):
     """A file that is not a whole wheel, or has not the name of one."""
 
 
+@contextlib.contextmanager
+def adding_reason(error: BuildError) -> Iterator[None]:
+    """Raise the error with the system's reason for what the system refuses."""
+    try:
+        yield
+    except (OSError, EOFError) as cause:
+        reason = getattr(cause, "strerror", None) or cause
+        raise BuildError(f"{error.message}: {reason}", hint=error.hint) from None
+
+
 def note(text: str) -> None:
     """Print a line on standard error: a hook has no other way, and a frontend shows it."""
     print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
@@ -58,7 +70,9 @@ def note(text: str) -> None:
 
 def printable(text: str) -> str:
     """Return lines that a terminal shows as they are: names in archives may move its cursor."""
-    return "".join(map(_escaped, text))
+    return "".join(
+        char if char.isprintable() or char == "\n" else escaped(char) for char in text
+    )
 
 
 def one_line(text: str) -> str:
@@ -66,7 +80,6 @@ def one_line(text: str) -> str:
     return printable(text).replace("\n", "\\n")
 
 
-def _escaped(char: str) -> str:
-    if char.isprintable() or char == "\n":
-        return char
-    return char.encode("unicode_escape").decode()
+def escaped(text: str) -> str:
+    """Return a text in ASCII, which shows what looks like another one, or like nothing."""
+    return text.encode("unicode_escape").decode()

@@ -5,56 +5,40 @@ status 1 and a message on standard error: a frontend shows that, where it would 
 as a traceback.
 """
 
+import contextlib
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn, ParamSpec, Protocol, TypeVar
+from typing import NoReturn
 
 from . import package
 from .any_program import programs
 from .any_program.sets import folders_of
-from .errors import BuildError, note
+from .errors import BuildError, adding_reason, note
 from .project.index_rules import refusal_notes
 from .project.manifest import Project, load_project
 from .project.settings import read_settings
 from .tags.model import LINK
-from .wheel import LOCAL_LEVEL, Content, dist_info, metadata_entries, write_wheel
+from .wheel import LOCAL_LEVEL, Content, metadata_entries, write_wheel
 
 Settings = Mapping[str, object] | None
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
-class Mode(Protocol):
-    """What a project's wheels carry: a module with a function per kind of wheel."""
-
-    def wheel_content(self, project: Project, settings: Mapping[str, str]) -> Content:
-        """Return the content of a wheel."""
-
-    def editable_content(self, project: Project, settings: Mapping[str, str]) -> Content:
-        """Return the content of an editable wheel."""
-
-
-def _reporting(hook: Callable[_P, _T]) -> Callable[_P, _T]:
+@contextlib.contextmanager
+def _reporting() -> Iterator[None]:
     """Turn a BuildError into a message and an exit status."""
-
-    @functools.wraps(hook)
-    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        try:
-            return hook(*args, **kwargs)
-        except BuildError as error:
-            text = error.for_frontend()
-            note(f"error: {text}")
-            end = SystemExit(text)
-            # A text as the code would be printed once more; tox shows it at the end of a traceback.
-            end.code = 1
-            raise end from None
-
-    return wrapper
+    try:
+        yield
+    except BuildError as error:
+        text = error.for_frontend()
+        note(f"error: {text}")
+        end = SystemExit(text)
+        # A text as the code would be printed once more; tox shows it at the end of a traceback.
+        end.code = 1
+        raise end from None
 
 
-@_reporting
+@_reporting()
 def build_wheel(
     wheel_directory: str,
     config_settings: Settings = None,
@@ -62,16 +46,22 @@ def build_wheel(
 ) -> str:
     """Build the platform wheel; https://peps.python.org/pep-0517/#build-wheel."""
     del metadata_directory  # it would say the same: both come from the executable
-    project, settings, mode = _load(config_settings)
+    project, settings = _load(config_settings)
     for line in [*project.left_out_notes(), *refusal_notes(project)]:
         note(line)
-    _note_mixture(project, Path(wheel_directory))
-    content = mode.wheel_content(project, settings)
+    out = Path(wheel_directory)
+    # An upload of that folder would upload the programs, too.
+    if out.resolve() in folders_of(project.root, project.places):
+        note(
+            f"note: the wheel goes into `{out}`, where the programs are:"
+            " `uv build --wheel -o wheelhouse` keeps them apart"
+        )
+    content = _content(project, settings)
     _explain_tags(project, content)
-    return write_wheel(Path(wheel_directory), project, content)
+    return write_wheel(out, project, content)
 
 
-@_reporting
+@_reporting()
 def build_editable(
     wheel_directory: str,
     config_settings: Settings = None,
@@ -79,33 +69,31 @@ def build_editable(
 ) -> str:
     """Build a wheel that leads to this folder; https://peps.python.org/pep-0660/#build-editable."""
     del metadata_directory
-    project, content = _load_editable(config_settings)
+    project, settings = _load(config_settings)
+    content = _content(project, settings, is_editable=True)
     for place, target in content.links.items():
         _link(place, target)
     local = dataclasses.replace(content, level=LOCAL_LEVEL)
     return write_wheel(Path(wheel_directory), project, local)
 
 
-@_reporting
+@_reporting()
 def prepare_metadata_for_build_wheel(
     metadata_directory: str, config_settings: Settings = None
 ) -> str:
     """Write the metadata alone; https://peps.python.org/pep-0517/#prepare-metadata-for-build-wheel."""
-    project, settings, mode = _load(config_settings)
-    return _write_metadata(
-        metadata_directory, project, mode.wheel_content(project, settings)
-    )
+    return _write_metadata(metadata_directory, config_settings, is_editable=False)
 
 
-@_reporting
+@_reporting()
 def prepare_metadata_for_build_editable(
     metadata_directory: str, config_settings: Settings = None
 ) -> str:
     """Write the metadata alone; https://peps.python.org/pep-0660/#prepare-metadata-for-build-editable."""
-    return _write_metadata(metadata_directory, *_load_editable(config_settings))
+    return _write_metadata(metadata_directory, config_settings, is_editable=True)
 
 
-@_reporting
+@_reporting()
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> NoReturn:
     """Refuse; https://peps.python.org/pep-0517/#build-sdist.
 
@@ -129,38 +117,31 @@ get_requires_for_build_editable = get_requires_for_build_wheel
 get_requires_for_build_sdist = get_requires_for_build_wheel
 
 
-def _load(config_settings: Settings) -> tuple[Project, dict[str, str], Mode]:
+def _load(config_settings: Settings) -> tuple[Project, dict[str, str]]:
     settings = read_settings(config_settings)
-    project = load_project(Path.cwd(), settings.get("version", ""))
-    mode: Mode = programs if project.programs else package
-    return project, settings, mode
+    return load_project(Path.cwd(), settings.get("version", "")), settings
 
 
-def _load_editable(config_settings: Settings) -> tuple[Project, Content]:
-    project, settings, mode = _load(config_settings)
-    if "stub" in settings:
+def _content(
+    project: Project, settings: Mapping[str, str], *, is_editable: bool = False
+) -> Content:
+    if is_editable and "stub" in settings:
         raise BuildError(
             "a stub carries nothing to edit",
             hint="build it as a wheel: `python -m build --wheel`",
         )
-    return project, mode.editable_content(project, settings)
+    mode = programs.wheel_content if project.programs else package.wheel_content
+    return mode(project, settings, is_editable=is_editable)
 
 
-def _write_metadata(directory: str, project: Project, content: Content) -> str:
+def _write_metadata(directory: str, config_settings: Settings, *, is_editable: bool) -> str:
+    project, settings = _load(config_settings)
+    content = _content(project, settings, is_editable=is_editable)
     for entry in metadata_entries(project, content):
         path = Path(directory, entry.name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(entry.source.load())
-    return dist_info(project)
-
-
-def _note_mixture(project: Project, out: Path) -> None:
-    """Remark on a wheel among the programs: an upload of that folder would upload both."""
-    if out.resolve() in folders_of(project.root, project.places):
-        note(
-            f"note: the wheel goes into `{out}`, where the programs are:"
-            " `uv build --wheel -o wheelhouse` keeps them apart"
-        )
+    return f"{project.stem}.dist-info"
 
 
 def _explain_tags(project: Project, content: Content) -> None:
@@ -183,12 +164,11 @@ def _explain_tags(project: Project, content: Content) -> None:
 
 def _link(place: Path, target: Path) -> None:
     """Lead from the source package to the chosen binary, where an installed wheel has it."""
-    try:
+    error = BuildError(
+        f"cannot link `{place}` to `{target}`",
+        hint="install the wheel itself: `pip install .`",
+    )
+    with adding_reason(error):
         place.parent.mkdir(exist_ok=True)
         place.unlink(missing_ok=True)
         place.symlink_to(target.resolve())
-    except OSError as error:
-        raise BuildError(
-            f"cannot link `{place}` to `{target}`: {error.strerror}",
-            hint="install the wheel itself: `pip install .`",
-        ) from None

@@ -1,7 +1,6 @@
 """The wheel of an import package: with a binary in it, with data alone, or a stub of a release."""
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,18 +12,22 @@ from .source import sha256_of
 from .wheel import (
     Content,
     WheelEntry,
-    data_entries,
-    editable_entries,
     made_entry,
     package_entries,
+    project_entries,
     source_date_epoch,
 )
 
 STUB_NAME = "stub.json"
 
 
-def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
-    """Return what the settings ask for: a stub, or the package as it is for a platform."""
+def wheel_content(
+    project: Project, settings: Mapping[str, str], *, is_editable: bool = False
+) -> Content:
+    """Return what the settings ask for: a stub, or the package as it is for a platform.
+
+    An editable wheel leads to the package, which gets a link to its binary.
+    """
     if "stub" in settings:
         release = read_release(Path(settings["stub"]))
         stub = made_entry(f"{project.package}/{STUB_NAME}", lambda: release)
@@ -36,8 +39,12 @@ def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
         )
     if not project.executable_name:
         _must_need_no_setting(settings)
-        return _data_content(project)
+        return _data_content(project, is_editable=is_editable)
     binary = choose_binary(project, settings)
+    if is_editable:
+        entries = project_entries(project, binary.tags, is_editable=True)
+        links = {project.root / _place(project, binary): binary.path}
+        return Content(entries, binary.tags, links=links)
     content = _binary_content(project, binary)
     repair = settings.get("repair") or project.repair
     if repair is None or binary.tags.publishable:
@@ -47,16 +54,6 @@ def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
     return _binary_content(project, graft(project, binary, content))
 
 
-def editable_content(project: Project, settings: Mapping[str, str]) -> Content:
-    """Return a wheel that leads to the package, and the link from there to its binary."""
-    if not project.executable_name:
-        return Content(editable_entries(project))
-    binary = choose_binary(project, settings)
-    entries = editable_entries(project, is_windows=bool(binary.suffix))
-    place = project.root / _place(project, binary)
-    return Content(entries, binary.tags, links={place: binary.path})
-
-
 def _place(project: Project, binary: Binary) -> str:
     """Return where a wheel has the binary, and a project the link to it."""
     return f"{project.package}/bin/{project.executable_name}{binary.suffix}"
@@ -64,16 +61,17 @@ def _place(project: Project, binary: Binary) -> str:
 
 def _binary_content(project: Project, binary: Binary) -> Content:
     """Return the package with its binary, 0755, and the libraries that it brings along."""
-    is_windows = bool(binary.suffix)
-    entries = package_entries(project) + data_entries(project, is_windows=is_windows)
+    entries = project_entries(project, binary.tags)
     entries.append(WheelEntry(_place(project, binary), binary.source, 0o755))
-    for name, data in binary.libraries.items():
-        place = f"{project.libraries_folder}/{name}"
-        entries.append(made_entry(place, functools.partial(bytes, data)))
-    record = binary.record
-    if record is not None:
-        place = f"{project.package}/bin/{RECORD_NAME}"
-        entries.append(made_entry(place, lambda: record))
+    files = {
+        f"{project.libraries_folder}/{name}": data
+        for name, data in binary.libraries.items()
+    }
+    if binary.record is not None:
+        files[f"{project.package}/bin/{RECORD_NAME}"] = binary.record
+    entries += [
+        made_entry(name, functools.partial(bytes, data)) for name, data in files.items()
+    ]
 
     def make_sbom() -> bytes:
         from .sbom import bill_of_materials  # noqa: PLC0415 - see Content
@@ -84,15 +82,17 @@ def _binary_content(project: Project, binary: Binary) -> Content:
     return Content(entries, binary.tags, make_sbom)
 
 
-def _data_content(project: Project) -> Content:
-    entries = [*package_entries(project), *data_entries(project)]
+def _data_content(project: Project, *, is_editable: bool) -> Content:
+    entries = project_entries(project, is_editable=is_editable)
+    if is_editable:
+        return Content(entries)
     sums = [f"{sha256_of(entry.source.load())}  {entry.name}\n" for entry in entries]
     record = b""
     if project.record:
         path = project.root / project.package / project.record
         record = path.read_bytes()
         read_data_record(record, path)
-    sha256 = hashlib.sha256("".join(sums).encode()).hexdigest()
+    sha256 = sha256_of("".join(sums).encode())
 
     def make_sbom() -> bytes:
         from .sbom import bill_of_data  # noqa: PLC0415 - see Content

@@ -13,16 +13,16 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, NoReturn
+from typing import IO
 
 import deflate
 
-from .errors import BuildError
+from .errors import BuildError, adding_reason, escaped
 from .formats.executable import load_file
 from .formats.view import Bytes, in_little_memory, pieces
 from .project.manifest import Project
 from .project.metadata import metadata_file
-from .project.names import escaped, must_be_installable, same_name
+from .project.names import must_be_installable, same_name
 from .source import Source
 from .tags.model import EVERY_MACHINE, Tags
 from .wheel_record import RecordLine, record_file, record_line
@@ -88,26 +88,27 @@ def package_entries(project: Project) -> list[WheelEntry]:
     ]
 
 
-def data_entries(project: Project, *, is_windows: bool = False) -> list[WheelEntry]:
-    """Return the files that go into folders of the environment, such as man pages and completions."""
-    entries = []
+def project_entries(
+    project: Project, tags: Tags = EVERY_MACHINE, *, is_editable: bool = False
+) -> list[WheelEntry]:
+    """Return what a project has besides binaries: its package, and files for folders of the environment.
+
+    An editable wheel has a path file that leads to the package (PEP 660).
+    """
+    entries = package_entries(project)
+    if is_editable:
+        line = f"{project.root.resolve()}\n".encode()
+        path_file = made_entry(f"__editable__.{project.package}.pth", lambda: line)
+        entries = [path_file][: bool(project.package)]
+    is_windows = any(tag.startswith("win") for tag in tags.platforms)
     for place, path in project.placed_files():
         with path.open("rb") as file:
             is_script = file.read(2) == b"#!"
         # By its first bytes, and not by a mode that some systems do not keep.
         mode = 0o755 if is_script else 0o644
-        name = f"{_data_folder(project)}/{_installed_place(place, is_windows=is_windows)}"
+        name = f"{project.stem}.data/{_installed_place(place, is_windows=is_windows)}"
         entries.append(file_entry(name, path, mode))
     return entries
-
-
-def _data_folder(project: Project) -> str:
-    return f"{project.name}-{project.version}.data"
-
-
-def scripts_folder(project: Project) -> str:
-    """Return the wheel's folder of what is installed in `bin`, or on Windows in `Scripts`."""
-    return f"{_data_folder(project)}/scripts"
 
 
 def _installed_place(place: str, *, is_windows: bool) -> str:
@@ -121,23 +122,9 @@ def _installed_place(place: str, *, is_windows: bool) -> str:
     return f"data/Scripts/{file}" if is_windows else f"data/{place}"
 
 
-def editable_entries(project: Project, *, is_windows: bool = False) -> list[WheelEntry]:
-    """Return the data files, and a path file that leads to the package (PEP 660)."""
-    entries = data_entries(project, is_windows=is_windows)
-    if project.package:
-        line = f"{project.root.resolve()}\n".encode()
-        entries.append(made_entry(f"__editable__.{project.package}.pth", lambda: line))
-    return entries
-
-
-def dist_info(project: Project) -> str:
-    """Return the name of the wheel's metadata folder."""
-    return f"{project.name}-{project.version}.dist-info"
-
-
 def metadata_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the metadata files, without RECORD."""
-    folder = dist_info(project)
+    folder = f"{project.stem}.dist-info"
     entries = [
         made_entry(f"{folder}/METADATA", lambda: metadata_file(project.metadata)),
         made_entry(f"{folder}/WHEEL", lambda: _wheel_file(content)),
@@ -173,7 +160,7 @@ def _entry_points(project: Project, content: Content) -> bytes:
 def wheel_name(project: Project, content: Content) -> str:
     """Return a wheel's file name (Binary distribution format, File name convention)."""
     tags = ".".join(sorted(content.tags.platforms))
-    return f"{project.name}-{project.version}-{PYTHON_TAG}-{tags}.whl"
+    return f"{project.stem}-{PYTHON_TAG}-{tags}.whl"
 
 
 def wheel_entries(project: Project, content: Content) -> list[WheelEntry]:
@@ -186,8 +173,16 @@ def wheel_entries(project: Project, content: Content) -> list[WheelEntry]:
     is_windows = any(tag.startswith(("win", "any")) for tag in content.tags.platforms)
     for entry in entries:
         must_be_installable(entry.name, entry.source.name, is_windows=is_windows)
-    commands = {**project.metadata.scripts, **project.metadata.gui_scripts}
-    _must_differ(entries, {f"{scripts_folder(project)}/{name}": name for name in commands})
+    folder = f"{project.stem}.data/scripts"
+    origins = {
+        same_name(f"{folder}/{name}"): f"the script `{name}` of the project"
+        for name in project.scripts
+    }
+    for origin, entry in _clashes(entries, origins):
+        raise BuildError(
+            f"two files of the wheel have one place: {origin} and {entry.source.name}, at `{entry.name}`",
+            hint="rename one of them, or correct `data-files`",
+        )
     return entries
 
 
@@ -198,7 +193,7 @@ def write_wheel(directory: Path, project: Project, content: Content) -> str:
     """
     name = wheel_name(project, content)
     entries = wheel_entries(project, content)
-    record = f"{dist_info(project)}/RECORD"
+    record = f"{project.stem}.dist-info/RECORD"
     with (
         _replacing(directory / name) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -224,31 +219,22 @@ def _add(archive: zipfile.ZipFile, entry: WheelEntry, level: int) -> RecordLine:
     return record_line(entry.name, data)
 
 
-def _must_differ(entries: list[WheelEntry], commands: Mapping[str, str]) -> None:
-    """Raise BuildError if two files have one place, also where a system does not tell cases apart.
+def _clashes(
+    entries: list[WheelEntry], origins: dict[str, str]
+) -> Iterator[tuple[str, WheelEntry]]:
+    """Yield each file that takes the place of another one, or of its folder, with the origin of that.
 
-    A command of the project is a file, too, and a folder takes a place as a file does.
+    Some systems do not tell cases apart. `origins` are those of the project's scripts, by their place.
     """
-    origins = {
-        same_name(place): f"the script `{name}` of the project"
-        for place, name in commands.items()
-    }
     for entry in entries:
         key = same_name(entry.name)
         if key in origins:
-            _refuse(origins[key], entry)
+            yield origins[key], entry
         origins[key] = entry.source.name
     for entry in entries:
         for folder in PurePosixPath(same_name(entry.name)).parents:
             if str(folder) in origins:
-                _refuse(origins[str(folder)], entry)
-
-
-def _refuse(origin: str, entry: WheelEntry) -> NoReturn:
-    raise BuildError(
-        f"two files of the wheel have one place: {origin} and {entry.source.name}, at `{entry.name}`",
-        hint="rename one of them, or correct `data-files`",
-    )
+                yield origins[str(folder)], entry
 
 
 class _Deflate:
@@ -303,12 +289,10 @@ def source_date_epoch() -> int:
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file next to `path` that takes its place when all went well."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with adding_reason(BuildError(f"cannot write `{path}`")):
         try:
             with temporary.open("xb") as file:
                 yield file
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise BuildError(f"cannot write `{path}`: {error.strerror or error}") from None

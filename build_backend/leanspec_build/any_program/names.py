@@ -1,83 +1,64 @@
 """File names of programs: the program's own, or with the machine that it is for."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from leanspec_build.formats.facts import Executable
 from leanspec_build.project.names import without_exe
 
-ARM = ("arm", "armeb", "armel", "armv5", "armv6l", "armv7l", "armv8")
-X86 = ("i686", "x86_64")
+
+def _meanings(table: str) -> dict[str, set[str]]:
+    """Read lines of words, each with what all of them may stand for; without that, each stands for itself."""
+    meanings = {}
+    for line in table.strip().splitlines():
+        words, _, targets = line.partition(":")
+        for word in words.split():
+            meanings[word] = set(targets.split()) or {word}
+    return meanings
+
+
 # What builds append to a program's name, as in `tool-v1.2.3-x86_64-unknown-linux-musl.exe`. It says
 # that the file is the program, and never decides which machine it is for: that is in the bytes.
 # Each word has the systems, CPUs or C libraries that it may stand for.
-SYSTEMS = {
-    **dict.fromkeys(("linux", "linux32", "linux64"), ("linux", "android")),
-    **dict.fromkeys(("apple", "darwin", "mac", "macos", "macosx", "osx"), ("darwin",)),
-    **dict.fromkeys(("msvc", "win", "win32", "win64", "windows"), ("windows",)),
-    **{name: (name,) for name in ("aix", "android", "freebsd", "netbsd", "openbsd")},
-    **dict.fromkeys(("illumos", "solaris"), ("solaris", "illumos")),
-}
-CPUS = {
-    **dict.fromkeys(("386", "i386", "i586", "i686"), ("i686",)),
-    **dict.fromkeys(("amd64", "x64"), ("x86_64",)),
-    **dict.fromkeys(("intel", "x86"), X86),
-    **dict.fromkeys(("aarch64", "arm64", "silicon"), ("aarch64",)),
-    **dict.fromkeys(("arm", "armv8"), (*ARM, "aarch64")),
-    **dict.fromkeys(("armel", "armhf", "armv5", "armv6", "armv6l"), ARM),
-    **dict.fromkeys(("armv7", "armv7l"), ARM),
-    **dict.fromkeys(("powerpc64", "ppc64"), ("ppc64", "ppc64le")),
-    **dict.fromkeys(("powerpc64le", "ppc64le"), ("ppc64le",)),
-    **dict.fromkeys(("riscv64", "riscv64gc"), ("riscv64",)),
-    **dict.fromkeys(("loong64", "loongarch64"), ("loongarch64",)),
-    "s390x": ("s390x",),
-}
-# A static program needs none.
-LIBCS = {
-    **dict.fromkeys(("glibc", "gnu", "gnueabi", "gnueabihf"), ("glibc", None)),
-    **dict.fromkeys(("musl", "musleabi", "musleabihf"), ("musl", None)),
-}
-OTHER_WORDS = {
-    *("32bit", "64bit", "hardfloat", "mips", "mips64", "mips64le", "mipsle", "pc"),
-    *("softfloat", "static", "universal", "universal2", "unknown"),
-}
-MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS}
+SYSTEMS = _meanings("""
+linux linux32 linux64: linux android
+apple darwin mac macos macosx osx: darwin
+msvc win win32 win64 windows: windows
+aix android freebsd netbsd openbsd
+illumos solaris: solaris illumos
+""")
+CPUS = _meanings("""
+386 i386 i586 i686: i686
+amd64 x64: x86_64
+intel x86: i686 x86_64
+aarch64 arm64 silicon: aarch64
+arm armv8: arm armeb armel armv5 armv6l armv7l armv8 aarch64
+armel armhf armv5 armv6 armv6l armv7 armv7l: arm armeb armel armv5 armv6l armv7l armv8
+powerpc64 ppc64: ppc64 ppc64le
+powerpc64le ppc64le: ppc64le
+riscv64 riscv64gc: riscv64
+loong64 loongarch64: loongarch64
+s390x
+""")
+LIBCS = _meanings("""
+glibc gnu gnueabi gnueabihf: glibc
+musl musleabi musleabihf: musl
+""")
+OTHER_WORDS = """
+32bit 64bit hardfloat mips mips64 mips64le mipsle pc softfloat static universal universal2 unknown
+"""
+MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
 # Packages and compressed files of a program, in forms that are not read here.
-PACKAGES = (
-    *(".apk", ".appimage", ".br", ".cab", ".cpio", ".crate", ".deb", ".dmg", ".flatpak"),
-    *(".gzip", ".jar", ".lz", ".lz4", ".lzma", ".msi", ".msix", ".nupkg", ".part", ".pkg"),
-    *(".rpm", ".run", ".snap", ".z", ".001"),
-)
+PACKAGES = """
+.apk .appimage .br .cab .cpio .crate .deb .dmg .flatpak .gzip .jar .lz .lz4 .lzma .msi .msix .nupkg .part
+.pkg .rpm .run .snap .z .001
+"""
 # Files about a program: checksums, signatures, bills of materials, debug information, texts, our wheels.
-COMPANIONS = (
-    *(
-        ".asc",
-        ".att",
-        ".b2sum",
-        ".b3",
-        ".blake3",
-        ".blockmap",
-        ".cdx",
-        ".cert",
-        ".crt",
-        ".d",
-    ),
-    *(".debug", ".dwp", ".gpg", ".html", ".json", ".jsonl", ".md", ".md5", ".md5sum"),
-    *(".minisig", ".pdb", ".pem", ".ps1", ".pub", ".rb", ".sbom", ".sh", ".sha1"),
-    *(".sha1sum", ".sha256", ".sha256sum", ".sha512", ".sha512sum", ".sig", ".sign"),
-    *(
-        ".sigstore",
-        ".spdx",
-        ".sum",
-        ".sym",
-        ".txt",
-        ".whl",
-        ".xml",
-        ".yaml",
-        ".yml",
-        ".zsync",
-    ),
-)
+COMPANIONS = """
+.asc .att .b2sum .b3 .blake3 .blockmap .cdx .cert .crt .d .debug .dwp .gpg .html .json .jsonl .md .md5
+.md5sum .minisig .pdb .pem .ps1 .pub .rb .sbom .sh .sha1 .sha1sum .sha256 .sha256sum .sha512 .sha512sum
+.sig .sign .sigstore .spdx .sum .sym .txt .whl .xml .yaml .yml .zsync
+"""
 VERSION = re.compile(r"v?\d+|(rc|alpha|beta|nightly|dev)\d*")
 
 
@@ -94,9 +75,9 @@ def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
 def is_other_form(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file is a program by its name, in a form that is not read."""
     lower = file.casefold()
-    if lower.endswith(PACKAGES):
+    if lower.endswith(tuple(PACKAGES.split())):
         return file.startswith(tuple(names))
-    if lower.endswith(COMPANIONS) or program_of(file, names):
+    if lower.endswith(tuple(COMPANIONS.split())) or program_of(file, names):
         return False
     # With a machine in its name, it is a program whatever it ends with.
     dots = [match.start() for match in re.finditer(r"\.", file)]
@@ -108,11 +89,13 @@ def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str |
     """Return the word of a file name that says another machine than its bytes; None if no word does."""
     _, rest = program_of(file, names) or ("", "")
     words = _words(without_exe(rest))
-    statements: list[tuple[Mapping[str, tuple[str | None, ...]], set[str | None]]] = [
+    # A static program needs no C library, and runs where any of them is.
+    libcs = {executable.libc} if executable.libc else {"glibc", "musl"}
+    statements = (
         (SYSTEMS, {executable.system}),
         (CPUS, {*executable.cpus}),
-        (LIBCS, {executable.libc}),
-    ]
+        (LIBCS, libcs),
+    )
     for meanings, actual in statements:
         # A universal file may be called by both of its CPUs.
         relevant = [word for word in words if word in meanings]

@@ -30,7 +30,7 @@ from leanspec_build.source import Source, source_of
 from .names import is_other_form, program_of
 
 ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
-UNREAD = "`{}` is of a kind that is not read"
+UNREAD = "is of a kind that is not read"
 # A source archive of a large project has tens of thousands of files.
 BOUNDS = Bounds(members=100_000, content=8 * LARGEST_FILE)
 # An archive of archives is what services wrap around the output of a build.
@@ -75,7 +75,13 @@ class PackedPrograms:
             )
         place = PurePosixPath(name)
         files = self.folders.setdefault(str(place.parent), {})
-        files[place.name] = _attempt(self.path / place, data, source)
+        try:
+            # The facts are read while the bytes are there; an error matters once they are needed.
+            binary = binary_of(self.path / place, data, source)
+        except BuildError as error:
+            files[place.name] = functools.partial(_refuse, error)
+        else:
+            files[place.name] = lambda: binary
 
     def count(self, member: Member) -> None:
         """Raise BuildError if an archive with those in it unpacks to more than is read."""
@@ -91,85 +97,74 @@ def programs_in(path: Path, names: tuple[str, ...]) -> PackedPrograms:
     has programs: that is a problem of the result.
     """
     programs = PackedPrograms(path, names)
-    _search(programs, path, str(path), "", ())
+    _Walk(programs, path).search(str(path))
     return programs
 
 
-def _search(
-    programs: PackedPrograms,
-    archive: Path,
-    name: str,
-    prefix: str,
-    outer: tuple[MemberPlace, ...],
-) -> None:
-    """Add the programs of an archive; `name` stands for it in messages, and `prefix` begins the names in it."""
-    count = programs.files
-    try:
-        with readable(archive, ANOTHER):
-            _add_programs(programs, archive, prefix, outer)
-    except BuildError as error:
-        message = error.message.replace(str(archive), name)
-        has_programs = programs.files > count
-        if has_programs or any(program in Path(name).name for program in programs.names):
-            raise BuildError(message, hint=error.hint) from None
-        if error.hint not in (None, ANOTHER):
-            message += f" ({error.hint})"
-        programs.problems.append(message)
-
-
-def _add_programs(
-    programs: PackedPrograms, archive: Path, prefix: str, outer: tuple[MemberPlace, ...]
-) -> None:
-    """Add the programs of an archive, and those that links of their names lead to."""
-    links = _Pass(programs, prefix, outer, {}).run(archive)
-    for _ in range(MOST_PASSES):
-        if links:
-            links = _Pass(programs, prefix, outer, links).run(archive)
-    programs.problems += [
-        f"`{name}` in `{programs.path}` is a link to a link to a link"
-        for names in links.values()
-        for name in names
-    ]
-
-
-class _Pass:
-    """A pass over an archive: the first one by the names of programs, others by those that links lead to."""
+class _Walk:
+    """A walk through an archive: first by the names of programs, then by those that links lead to."""
 
     def __init__(
         self,
         programs: PackedPrograms,
-        prefix: str,
-        outer: tuple[MemberPlace, ...],
-        targets: dict[str, list[str]],
+        archive: Path,
+        prefix: str = "",
+        outer: tuple[MemberPlace, ...] = (),
     ) -> None:
+        """`prefix` begins the names in an archive that lies in the `outer` ones."""
         self._programs = programs
+        self._archive = archive
         self._prefix = prefix
         self._outer = outer
-        self._targets = targets
-        self._missing = dict(targets)
+        # Names that links lead to, with those of the links: in this pass, and in the next one.
+        self._targets: dict[str, list[str]] = {}
         self._links: dict[str, list[str]] = {}
+        self._missing: dict[str, list[str]] = {}
         self._number = -1
 
-    def run(self, archive: Path) -> dict[str, list[str]]:
-        """Add the programs; return the names that links lead to, with those of the links."""
-        for member, file in open_members(archive, self._is_chosen, BOUNDS):
+    def search(self, name: str) -> None:
+        """Add the programs; `name` stands for the archive in messages."""
+        programs = self._programs
+        count = programs.files
+        try:
+            with readable(self._archive, ANOTHER):
+                self._pass({})
+                for _ in range(MOST_PASSES):
+                    if self._links:
+                        self._pass(self._links)
+        except BuildError as error:
+            message = error.message.replace(str(self._archive), name)
+            is_named = any(program in Path(name).name for program in programs.names)
+            if is_named or programs.files > count:
+                raise BuildError(message, hint=error.hint) from None
+            if error.hint not in (None, ANOTHER):
+                message += f" ({error.hint})"
+            programs.problems.append(message)
+            return
+        for alias in itertools.chain.from_iterable(self._links.values()):
+            self._note(alias, "is a link to a link to a link")
+
+    def _pass(self, targets: dict[str, list[str]]) -> None:
+        self._targets, self._missing, self._links = targets, dict(targets), {}
+        self._number = -1
+        for member, file in open_members(self._archive, self._is_chosen, BOUNDS):
             name = _plain(member.name)
             if self._is_archive(name):
                 self._search_inner(name, file)
-            else:
-                self._add(name, load_bytes(file, member.size))
-        self._programs.problems += [
-            f"`{alias}` in `{self._programs.path}` is a link to `{target}`, which the archive does not have"
-            for target, aliases in self._missing.items()
-            for alias in aliases
-        ]
-        return self._links
+                continue
+            places = (*self._outer, MemberPlace(self._number, name))
+            read = functools.partial(_load, self._programs.path, places)
+            data = load_bytes(file, member.size)
+            for alias in targets.get(name, [name]):
+                self._programs.add(self._prefix + alias, read, data)
+        for target, aliases in self._missing.items():
+            for alias in aliases:
+                self._note(
+                    alias, f"is a link to `{target}`, which the archive does not have"
+                )
 
-    def _add(self, name: str, data: Bytes) -> None:
-        places = (*self._outer, MemberPlace(self._number, name))
-        read = functools.partial(_load, self._programs.path, places)
-        for alias in self._targets.get(name, [name]):
-            self._programs.add(self._prefix + alias, read, data)
+    def _note(self, name: str, problem: str) -> None:
+        self._programs.problems.append(f"`{name}` in `{self._programs.path}` {problem}")
 
     def _is_chosen(self, member: Member) -> bool:
         self._number += 1
@@ -196,9 +191,7 @@ class _Pass:
             return name in self._targets
         file = posixpath.basename(name)
         if is_other_archive(file, self._programs.names):
-            self._programs.problems.append(
-                UNREAD.format(f"{self._prefix}{name}` in `{self._programs.path}")
-            )
+            self._note(self._prefix + name, UNREAD)
         return bool(program_of(file, self._programs.names)) or self._is_archive(name)
 
     def _is_archive(self, name: str) -> bool:
@@ -208,22 +201,23 @@ class _Pass:
             return False
         if len(self._outer) < DEEPEST - 1:
             return True
-        self._programs.problems.append(
-            f"`{self._prefix}{name}` in `{self._programs.path}` lies in more than {DEEPEST} archives"
-        )
+        self._note(self._prefix + name, f"lies in more than {DEEPEST} archives")
         return False
 
     def _search_inner(self, name: str, file: IO[bytes]) -> None:
         ending = next(filter(name.casefold().endswith, (*ARCHIVES, *SINGLES)))
-        is_one = ending in SINGLES
-        place = MemberPlace(
-            self._number, posixpath.basename(name) if is_one else f"inner{ending}"
-        )
-        prefix = posixpath.dirname(name) if is_one else name
-        prefix = f"{self._prefix}{prefix}/".lstrip("/")
+        prefix, own_name = f"{name}/", f"inner{ending}"
+        if ending in SINGLES:
+            # Only compressed, it lies where its archive does, and keeps its name.
+            prefix, own_name = (
+                name.removesuffix(posixpath.basename(name)),
+                posixpath.basename(name),
+            )
+        place = MemberPlace(self._number, own_name)
         full_name = f"{self._programs.path}/{self._prefix}{name}"
         with _spooled(file, place.name) as path:
-            _search(self._programs, path, full_name, prefix, (*self._outer, place))
+            outer = (*self._outer, place)
+            _Walk(self._programs, path, self._prefix + prefix, outer).search(full_name)
 
 
 def is_archive(file: str, names: Iterable[str]) -> bool:
@@ -256,18 +250,8 @@ def _spooled(file: IO[bytes], name: str) -> Iterator[Path]:
         yield path
 
 
-def _attempt(path: Path, data: Bytes, source: Source) -> Reader:
-    """Read the facts while the bytes are there; what is wrong with them matters once they are wanted."""
-    try:
-        binary = binary_of(path, data, source)
-    except BuildError as problem:
-        error = problem
-
-        def refuse() -> NoReturn:
-            raise error
-
-        return refuse
-    return lambda: binary
+def _refuse(error: BuildError) -> NoReturn:
+    raise error
 
 
 def _load(path: Path, places: tuple[MemberPlace, ...]) -> Bytes:

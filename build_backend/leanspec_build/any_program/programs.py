@@ -9,10 +9,7 @@ from leanspec_build.wheel import (
     LOCAL_LEVEL,
     Content,
     WheelEntry,
-    data_entries,
-    editable_entries,
-    package_entries,
-    scripts_folder,
+    project_entries,
     source_date_epoch,
 )
 
@@ -27,36 +24,10 @@ ABSENT = {
 }
 
 
-def wheel_content(project: Project, settings: Mapping[str, str]) -> Content:
+def wheel_content(
+    project: Project, settings: Mapping[str, str], *, is_editable: bool = False
+) -> Content:
     """Return the programs that the settings ask for, or those for this machine, and the package."""
-    content = content_of(project, _choose_set(project, settings))
-    # What is published, `all` makes.
-    return dataclasses.replace(content, level=LOCAL_LEVEL)
-
-
-def editable_content(project: Project, settings: Mapping[str, str]) -> Content:
-    """Return a wheel that leads to the package; programs are as in any other wheel."""
-    programs = _choose_set(project, settings)
-    entries = editable_entries(project, is_windows=_are_of_windows(programs))
-    entries += _program_entries(project, programs)
-    return Content(entries, programs.tags)
-
-
-def content_of(project: Project, programs: ProgramSet) -> Content:
-    """Return the programs, 0755, where an installer takes those for the path (Binary distribution format)."""
-    entries = package_entries(project)
-    entries += data_entries(project, is_windows=_are_of_windows(programs))
-    entries += _program_entries(project, programs)
-
-    def make_sbom() -> bytes:
-        from leanspec_build.sbom import bill_of_materials  # noqa: PLC0415 - see Content
-
-        return bill_of_materials(project, programs.binaries, source_date_epoch())
-
-    return Content(entries, programs.tags, make_sbom)
-
-
-def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
     for name, hint in ABSENT.items():
         if name in settings:
             raise BuildError(
@@ -65,18 +36,25 @@ def _choose_set(project: Project, settings: Mapping[str, str]) -> ProgramSet:
             )
     places = [settings["from"]] if "from" in settings else []
     sets = find_sets(project, places)
-    if "platform" in settings:
-        return set_for_platform(sets, settings["platform"])
-    return set_for_this_machine(sets)
+    platform = settings.get("platform")
+    programs = set_for_platform(sets, platform) if platform else set_for_this_machine(sets)
+    content = content_of(project, programs, is_editable=is_editable)
+    # What is published, `all` makes.
+    return dataclasses.replace(content, level=LOCAL_LEVEL)
 
 
-def _are_of_windows(programs: ProgramSet) -> bool:
-    return any(binary.suffix for binary in programs.binaries.values())
+def content_of(
+    project: Project, programs: ProgramSet, *, is_editable: bool = False
+) -> Content:
+    """Return the programs, 0755, where an installer takes those for the path (Binary distribution format)."""
+    entries = project_entries(project, programs.tags, is_editable=is_editable)
+    for name, binary in programs.binaries.items():
+        place = f"{project.stem}.data/scripts/{name}{binary.suffix}"
+        entries.append(WheelEntry(place, binary.source, 0o755))
 
+    def make_sbom() -> bytes:
+        from leanspec_build.sbom import bill_of_materials  # noqa: PLC0415 - see Content
 
-def _program_entries(project: Project, programs: ProgramSet) -> list[WheelEntry]:
-    folder = scripts_folder(project)
-    return [
-        WheelEntry(f"{folder}/{name}{binary.suffix}", binary.source, 0o755)
-        for name, binary in programs.binaries.items()
-    ]
+        return bill_of_materials(project, programs.binaries, source_date_epoch())
+
+    return Content(entries, programs.tags, None if is_editable else make_sbom)

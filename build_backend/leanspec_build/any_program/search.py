@@ -178,7 +178,7 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
 
 def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
     if is_other_archive(path.name, search.names):
-        search.passed_by.append(UNREAD.format(path))
+        search.passed_by.append(f"`{path}` {UNREAD}")
         return
     packed = programs_in(path, search.names)
     search.passed_by += packed.problems

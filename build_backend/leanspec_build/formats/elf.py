@@ -27,24 +27,13 @@ SYSTEMS = {
     9: "freebsd",
     12: "openbsd",
 }
-# Who leaves a note of this name in each program; the header of most of them says `System V`.
-NOTED_SYSTEMS = {
-    b"NetBSD": "netbsd",
-    b"OpenBSD": "openbsd",
-    b"DragonFly": "dragonfly",
-    b"FreeBSD": "freebsd",
-}
-NOTED_SYSTEMS |= {b"Android": "android"}
-FOREIGN_LOADERS = {"/system/bin/linker": "android", "/system/bin/linker64": "android"}
-FOREIGN_LOADERS |= {
-    "/usr/lib/ld.so.1": "solaris",
-    "/usr/lib/amd64/ld.so.1": "solaris",
-    "/lib/amd64/ld.so.1": "solaris",
-}
-FOREIGN_LOADERS |= {
-    "/libexec/ld.elf_so": "netbsd",
-    "/usr/libexec/ld.elf_so": "netbsd",
-    "/usr/libexec/ld.so": "openbsd",
+# Who leaves a note of its name in each program; the header of most of them says `System V`.
+NOTED_SYSTEMS = (b"NetBSD", b"OpenBSD", b"DragonFly", b"FreeBSD", b"Android")
+FOREIGN_LOADERS = {
+    "android": ("/system/bin/linker", "/system/bin/linker64"),
+    "solaris": ("/usr/lib/ld.so.1", "/usr/lib/amd64/ld.so.1", "/lib/amd64/ld.so.1"),
+    "netbsd": ("/libexec/ld.elf_so", "/usr/libexec/ld.elf_so"),
+    "openbsd": ("/usr/libexec/ld.so",),
 }
 
 EM_ARM = 40
@@ -189,13 +178,14 @@ def _system(
 ) -> str:
     for note in notes:
         if note.name in NOTED_SYSTEMS:
-            return NOTED_SYSTEMS[note.name]
+            return note.name.decode().lower()
     go_system = settings.get("GOOS", "linux")
     if go_system != "linux":
         return go_system
-    return FOREIGN_LOADERS.get(loader or "") or SYSTEMS.get(
-        file.osabi, f"osabi-{file.osabi}"
-    )
+    for system, loaders in FOREIGN_LOADERS.items():
+        if loader in loaders:
+            return system
+    return SYSTEMS.get(file.osabi, f"osabi-{file.osabi}")
 
 
 def _cpu(file: ElfFile, settings: Mapping[str, str]) -> str:

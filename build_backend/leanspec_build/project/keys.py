@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, escaped
 from leanspec_build.tags.floors import read_floor
 
 from .names import same_name, without_exe
@@ -38,40 +38,29 @@ class Key:
     kind: ValueKind
     example: str
     """A line that can take the place of a wrong one."""
+    needs: str = ""
+    """The key that has to stand beside it."""
 
 
 KEYS = {
     "programs": Key(ValueKind.TEXTS, 'programs = ["example"]'),
     "from": Key(ValueKind.TEXT_OR_TEXTS, 'from = "dist"'),
-    "exclude": Key(ValueKind.TEXTS, 'exclude = ["target/debug"]'),
-    "platforms": Key(ValueKind.TEXTS, 'platforms = ["linux-x64", "darwin-arm64"]'),
+    "exclude": Key(ValueKind.TEXTS, 'exclude = ["target/debug"]', "from"),
+    "platforms": Key(ValueKind.TEXTS, 'platforms = ["linux-x64", "darwin-arm64"]', "from"),
     "package": Key(ValueKind.TEXT, 'package = "example"'),
-    "executable": Key(ValueKind.TEXT, 'executable = "example"'),
-    "data": Key(ValueKind.TEXTS, 'data = ["templates/**/*"]'),
-    "record": Key(ValueKind.TEXT, 'record = "source.json"'),
+    "executable": Key(ValueKind.TEXT, 'executable = "example"', "package"),
+    "data": Key(ValueKind.TEXTS, 'data = ["templates/**/*"]', "package"),
+    "record": Key(ValueKind.TEXT, 'record = "source.json"', "data"),
     "data-files": Key(
         ValueKind.TABLE_OF_TEXTS, 'data-files."share/man/man1" = ["man/*.1"]'
     ),
     "floors": Key(ValueKind.TABLE_OF_TEXT, 'floors.linux-x64 = "glibc 2.28"'),
-    "repair": Key(ValueKind.TEXT, 'repair = "auditwheel"'),
-    "stub": Key(ValueKind.FLAG, "stub = true"),
-    "universal2": Key(ValueKind.FLAG, "universal2 = true"),
+    "repair": Key(ValueKind.TEXT, 'repair = "auditwheel"', "executable"),
+    "stub": Key(ValueKind.FLAG, "stub = true", "from"),
+    "universal2": Key(ValueKind.FLAG, "universal2 = true", "from"),
 }
-# A key -> the one that has to stand beside it, and those that may not.
-NEEDS = {
-    "stub": "from",
-    "exclude": "from",
-    "platforms": "from",
-    "universal2": "from",
-    "executable": "package",
-    "data": "package",
-    "record": "data",
-    "repair": "executable",
-}
-EXCLUDES = {
-    "programs": ("executable", "record", "repair"),
-    "from": ("executable", "record", "repair"),
-}
+# Keys of programs for the path, and those that may not stand beside them.
+OF_PROGRAMS, OF_PACKAGES = ("programs", "from"), ("executable", "record", "repair")
 
 
 def read_keys(table: object, path: Path) -> dict[str, Any]:
@@ -141,13 +130,13 @@ def _is(value: object, kind: ValueKind) -> bool:
 
 def _must_go_together(table: Mapping[str, Any], path: Path) -> None:
     for key in table:
-        for other in EXCLUDES.get(key, ()):
-            if other in table:
+        for other in OF_PACKAGES:
+            if key in OF_PROGRAMS and other in table:
                 raise BuildError(
                     f"`{path}` has both `{key}` and `{other}` under `{TABLE}`",
                     hint="programs go on the path, an `executable` into a package: leave one of them out",
                 )
-        needed = NEEDS.get(key, key)
+        needed = KEYS[key].needs or key
         if needed not in table:
             _refuse(path, f"has `{key}` without `{needed}`", KEYS[needed].example)
     if not {"programs", "from", "package"} & set(table):
@@ -191,9 +180,8 @@ def _must_be_a_package(table: Mapping[str, Any], path: Path) -> None:
 def _must_be_a_file_name(name: str, path: Path) -> None:
     is_special = name in (".", "..") or "\\" in name or not name.isprintable()
     if Path(name).name != name or is_special:
-        shown = name.encode("unicode_escape").decode()
         raise BuildError(
-            f"`{path}` names the executable `{shown}`: a file name is wanted, not a path",
+            f"`{path}` names the executable `{escaped(name)}`: a file name is wanted, not a path",
             hint=f"for example `{KEYS['programs'].example}`; `from` says where it is",
         )
 

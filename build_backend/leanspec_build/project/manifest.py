@@ -71,9 +71,19 @@ class Project:
         return str(self.metadata.version)
 
     @property
+    def stem(self) -> str:
+        """What names of wheels, and of the folders in them, begin with."""
+        return f"{self.name}-{self.version}"
+
+    @property
     def libraries_folder(self) -> str:
         """Where the wheel has the libraries that it brings along: auditwheel's own place."""
         return f"{self.name}.libs"
+
+    @property
+    def scripts(self) -> dict[str, str]:
+        """The commands that an installer makes: name -> object reference."""
+        return {**self.metadata.scripts, **self.metadata.gui_scripts}
 
     def sources(self) -> list[Path]:
         """Return the files of the import package, without the executable; none if there is no package."""
@@ -129,8 +139,7 @@ class Project:
         """Raise BuildError for a data file that would be a command of the project, or of an environment."""
         if folder.casefold() not in COMMAND_FOLDERS:
             return
-        scripts = (*self.metadata.scripts, *self.metadata.gui_scripts)
-        commands = {same_name(name) for name in (*self.programs, *scripts)}
+        commands = {same_name(name) for name in (*self.programs, *self.scripts)}
         for path in paths:
             must_be_a_command(path.name, self.root / "pyproject.toml")
             name = same_name(path.name)
@@ -221,11 +230,10 @@ def _as_texts(value: str | Sequence[str]) -> tuple[str, ...]:
 
 def _must_be_commands(project: Project, path: Path) -> None:
     """Raise BuildError for a script that would take a program's place on the path, or that cannot start."""
-    scripts = {**project.metadata.scripts, **project.metadata.gui_scripts}
-    for name in (*project.programs, *scripts):
+    for name in (*project.programs, *project.scripts):
         must_be_a_command(name, path)
     programs = {same_name(name) for name in project.programs}
-    for name, reference in scripts.items():
+    for name, reference in project.scripts.items():
         if same_name(name) in programs:
             raise BuildError(
                 f"`{path}` has `{name}` both as a program and as a script",

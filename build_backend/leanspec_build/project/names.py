@@ -4,7 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, escaped
 
 # What an environment has beside the commands of its packages.
 OF_ENVIRONMENTS = re.compile(
@@ -35,11 +35,6 @@ def without_exe(name: str) -> str:
 def same_name(name: str) -> str:
     """Return what equals for names that a system takes for one: by case, or by how accents are written."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def escaped(name: str) -> str:
-    """Return a name in ASCII, which shows what looks like another name, or like nothing."""
-    return name.encode("unicode_escape").decode()
 
 
 def must_be_a_command(name: str, path: Path) -> None:

@@ -367,7 +367,7 @@ def test_all_refuses_an_archive_that_changes(
         tool.put("", **{"x.tar": changed})
         return []
 
-    monkeypatch.setattr("leanspec_build.any_program.programs.data_entries", change)
+    monkeypatch.setattr("leanspec_build.any_program.programs.project_entries", change)
     result = tool.build("all", "--out", "out", code=1)
     assert words in result.stderr
     assert not (tool.root / "out").exists()
