@@ -244,8 +244,8 @@ def _unpacked(path: Path, magic: bytes) -> IO[bytes]:
         return path.open("rb")
     for name in ZSTANDARD_MODULES:
         with contextlib.suppress(ImportError):
-            file = importlib.import_module(name).ZstdFile(path)
-            return file
+            stream: IO[bytes] = importlib.import_module(name).ZstdFile(path)
+            return stream
     raise BuildError(
         f"`{path}` is compressed by Zstandard, which this Python cannot read",
         hint="Python 3.14 can, and others with `pip install backports.zstd`; or unpack it: `zstd -d`",

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # How a frontend takes what the command `all` takes as an option. Hints are written for the command.
 SETTINGS = {
@@ -73,6 +73,11 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() or char == "\n" else escaped(char) for char in text
     )
+
+
+def listed(names: Iterable[object], separator: str = ", ") -> str:
+    """Return names as a message has them."""
+    return separator.join(f"`{name}`" for name in names)
 
 
 def one_line(text: str) -> str:

@@ -9,11 +9,18 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
 
-from leanspec_build.errors import BuildError, UsageError, note, one_line, printable
+from leanspec_build.errors import (
+    BuildError,
+    UsageError,
+    adding_reason,
+    listed,
+    note,
+    one_line,
+    printable,
+)
 from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
@@ -100,11 +107,18 @@ def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[s
         # Compressing lets other threads run.
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            for number, future in enumerate(
-                [pool.submit(make, content) for content in contents]
-            ):
-                name = _waited(future, f"compressing wheel {number + 1} of {len(contents)}")
-                _move(folder / name, out / name)
+            futures = [pool.submit(make, content) for content in contents]
+            for number, future in enumerate(futures):
+                finished, _ = wait([future], SILENT_SECONDS)
+                if not finished:
+                    note(f"compressing wheel {number + 1} of {len(contents)}")
+                name = future.result()
+                error = BuildError(
+                    f"cannot write `{out / name}`",
+                    hint="give another folder: `--out FOLDER`",
+                )
+                with adding_reason(error):
+                    (folder / name).replace(out / name)
                 yield name
         except BuildError:
             pool.shutdown(cancel_futures=True)
@@ -118,14 +132,12 @@ def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[s
 def _folder_inside(out: Path) -> Iterator[Path]:
     """Make a hidden folder, from where a file can be moved to its place at once."""
     is_new = not out.exists()
-    try:
+    error = BuildError(
+        f"cannot make the folder `{out}`", hint="give another one: `--out FOLDER`"
+    )
+    with adding_reason(error):
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".leanspec-build-", dir=out))
-    except OSError as error:
-        raise BuildError(
-            f"cannot make the folder `{out}`: {error.strerror}",
-            hint="give another one: `--out FOLDER`",
-        ) from None
     try:
         yield folder
     finally:
@@ -136,32 +148,26 @@ def _folder_inside(out: Path) -> Iterator[Path]:
                 out.rmdir()
 
 
-def _move(wheel: Path, place: Path) -> None:
-    try:
-        wheel.replace(place)
-    except OSError as error:
-        raise BuildError(
-            f"cannot write `{place}`: {error.strerror}",
-            hint="give another folder: `--out FOLDER`",
-        ) from None
-
-
-def _waited(future: Future[str], step: str) -> str:
-    """Return a result, and name the step if it takes long."""
-    finished, _ = wait([future], SILENT_SECONDS)
-    if not finished:
-        note(step)
-    return future.result()
-
-
 def _report(wheels: Wheels, names: Iterator[str], options: argparse.Namespace) -> None:
     """Say of each wheel, as soon as it is made, what it is for."""
     facts = []
     for (place, content), name in zip(wheels, names, strict=True):
+        tags = content.tags
         path = str(options.out / name)
-        facts.append(_facts(path, place, content))
+        facts.append(
+            {
+                "wheel": path,
+                "from": place,
+                "platform_tags": tags.platforms,
+                "publishable": tags.publishable,
+                "reasons": tags.reasons,
+                "remarks": tags.remarks,
+            }
+        )
         if not options.json:
-            _show(path, place, content)
+            origin = [f"from {one_line(place)}"] if place else []
+            lines = [path, *(f"  {line}" for line in (*origin, *tags.explanation()))]
+            print(printable("\n".join(lines)), flush=True)  # noqa: T201
     if options.json:
         print(json.dumps(facts, indent=2))  # noqa: T201
 
@@ -176,9 +182,8 @@ def _conclude(
     others = sorted({path.name for path in out.glob(f"{project.name}-*.whl")} - names)
     if others:
         wheels = _counted(len(others), "other wheel")
-        listed = ", ".join(f"`{name}`" for name in others)
         note(
-            f"note: `{out}` has {wheels} of {project.metadata.name}, which {upload} uploads, too: {listed}"
+            f"note: `{out}` has {wheels} of {project.metadata.name}, which {upload} uploads, too: {listed(others)}"
         )
     wheels = _counted(len(contents), "wheel")
     if options.dry_run:
@@ -238,23 +243,3 @@ class Memory:
 def _needed_memory(content: Content) -> int:
     """Return what is in memory while a wheel is made: half of a program, which is more than it shrinks to."""
     return max((entry.source.size for entry in content.entries), default=0) // 2
-
-
-def _facts(path: str, place: str | None, content: Content) -> dict[str, Any]:
-    tags = content.tags
-    return {
-        "wheel": path,
-        "from": place,
-        "platform_tags": tags.platforms,
-        "publishable": tags.publishable,
-        "reasons": tags.reasons,
-        "remarks": tags.remarks,
-    }
-
-
-def _show(path: str, place: str | None, content: Content) -> None:
-    lines = [path]
-    if place:
-        lines.append(f"  from {one_line(place)}")
-    lines += [f"  {line}" for line in content.tags.explanation()]
-    print(printable("\n".join(lines)), flush=True)  # noqa: T201

@@ -1,12 +1,15 @@
 """Programs from two places for the same machines, of which installers would choose one or the other."""
 
 import dataclasses
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
-from leanspec_build.errors import BuildError, note
+from leanspec_build.errors import BuildError, listed, note
 
 from .program_set import ProgramSet
+
+# A version that no system has.
+NEVER = (sys.maxsize, 0)
 
 
 def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:
@@ -25,7 +28,7 @@ def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:
         if remaining.tags.platforms:
             result.append(remaining)
         else:
-            places = " and ".join(f"`{other.place}`" for other in smaller)
+            places = listed((other.place for other in smaller), " and ")
             note(
                 f"note: all machines of `{programs.place}` have programs in {places}: passed by"
             )
@@ -33,17 +36,14 @@ def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:
 
 
 def _without_copies(sets: list[ProgramSet]) -> list[ProgramSet]:
-    different: list[ProgramSet] = []
+    different: dict[tuple[str, ...], ProgramSet] = {}
     for programs in sets:
-        for other in different:
-            if other.contents == programs.contents:
-                note(
-                    f"note: `{programs.place}` has the same programs as `{other.place}`: passed by"
-                )
-                break
-        else:
-            different.append(programs)
-    return different
+        other = different.setdefault(programs.contents, programs)
+        if other is not programs:
+            note(
+                f"note: `{programs.place}` has the same programs as `{other.place}`: passed by"
+            )
+    return list(different.values())
 
 
 def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
@@ -62,11 +62,10 @@ def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
 
 def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:
     """Return a hint that names one of two places: a debug build, or what no index takes, rather than the other."""
-
-    def is_preferred(programs: ProgramSet) -> bool:
-        return programs.tags.publishable and not is_debug(programs, root)
-
-    less, more = sorted((other, programs), key=is_preferred)
+    less, more = sorted(
+        (other, programs),
+        key=lambda one: one.tags.publishable and not is_debug(one, root),
+    )
     names = _nameable(less, root)
     common = names & _nameable(more, root)
     if common:
@@ -102,11 +101,21 @@ def _inside(path: Path, root: Path) -> Path:
 
 
 def _leave_to(programs: ProgramSet, others: list[ProgramSet]) -> ProgramSet:
-    """Return a set without the tags that an installer could take instead of those of others."""
+    """Return a set without the tags that an installer could take instead of those of others.
+
+    Installers prefer the newer tag: an older one is what they take where the other one does not fit.
+    """
     tags, remarks = programs.tags, list(programs.tags.remarks)
     remaining = tags.platforms
     for other in others:
-        left = tuple(_common_tags(programs, other))
+        left = [
+            tag
+            for tag in tags.platforms
+            if any(
+                number >= other.machines.get(machine, NEVER)
+                for machine, number in programs.machines_of(tag).items()
+            )
+        ]
         if left:
             remarks.append(
                 f"it leaves {', '.join(left)} to the programs of `{other.place}`"
@@ -114,15 +123,3 @@ def _leave_to(programs: ProgramSet, others: list[ProgramSet]) -> ProgramSet:
         remaining = tuple(tag for tag in remaining if tag not in left)
     new = dataclasses.replace(tags, platforms=remaining, remarks=tuple(remarks))
     return dataclasses.replace(programs, tags=new)
-
-
-def _common_tags(programs: ProgramSet, other: ProgramSet) -> Iterator[str]:
-    """Yield the tags that are not older than those of another set.
-
-    Installers prefer the newer tag: an older one is what they take where the other one does not fit.
-    """
-    for tag in programs.tags.platforms:
-        for machine, number in programs.machines_of(tag).items():
-            if machine in other.machines and number >= other.machines[machine]:
-                yield tag
-                break

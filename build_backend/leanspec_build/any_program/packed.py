@@ -25,7 +25,7 @@ from leanspec_build.binaries import Binary, binary_of
 from leanspec_build.errors import BuildError, one_line
 from leanspec_build.formats.executable import LARGEST_FILE
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
-from leanspec_build.source import Source, source_of
+from leanspec_build.source import source_of
 
 from .names import is_other_form, program_of
 

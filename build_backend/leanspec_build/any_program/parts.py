@@ -3,9 +3,9 @@
 `goreleaser build` leaves a folder per program and machine.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from leanspec_build.errors import BuildError, NoTagError
+from leanspec_build.errors import BuildError, NoTagError, listed
 from leanspec_build.tags.platforms import platform_keys
 
 from .search import Folder, Part, Search
@@ -27,7 +27,8 @@ def joined_parts(search: Search) -> Iterator[Folder]:
     machines = _by_machine(search, remaining)
     for machine in sorted(machines, key=str):
         candidates = machines[machine]
-        platforms = _platforms(machine)
+        keys, libc = machine
+        platforms = {f"{key}-musl" if libc == "musl" else key for key in keys}
         if len(candidates) < len(search.names) or platforms <= in_folders:
             continue
         programs = {}
@@ -69,22 +70,12 @@ def _by_machine(search: Search, remaining: list[Part]) -> dict[Machine, Candidat
     return machines
 
 
-def _platforms(machine: Machine) -> set[str]:
-    """Return the names of the platforms of a machine, as `linux-x64-musl`."""
-    platforms, libc = machine
-    suffix = "-musl" if libc == "musl" else ""
-    return {platform + suffix for platform in platforms}
-
-
 def part_messages(search: Search) -> Iterator[str]:
     """Yield what each folder has, and what it lacks."""
     by_folder: dict[tuple[str, str], list[str]] = {}
     for part in search.parts:
         by_folder.setdefault((part.place, part.ending), []).append(part.name)
     for (place, ending), present in by_folder.items():
-        missing = [name for name in search.names if name not in present]
-        yield f"`{place}` has {_files(present, ending)}, but not {_files(missing, ending)}"
-
-
-def _files(names: Iterable[str], ending: str) -> str:
-    return ", ".join(f"`{name}{ending}`" for name in names)
+        files = listed(name + ending for name in present)
+        missing = listed(name + ending for name in search.names if name not in present)
+        yield f"`{place}` has {files}, but not {missing}"

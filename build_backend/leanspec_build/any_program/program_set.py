@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from leanspec_build.binaries import Binary
+from leanspec_build.tags.macos import FIRST_ARM_MACOS
 from leanspec_build.tags.model import Promise, Tags, split_tag
 from leanspec_build.tags.platforms import machine_names
 
@@ -13,7 +14,6 @@ LIBC_FAMILIES = {
     "musl": ("musllinux",),
     None: ("manylinux", "musllinux"),
 }
-FIRST_ARM_MACOS = (11, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +32,9 @@ class ProgramSet:
         return " and ".join(self.places)
 
     @property
-    def contents(self) -> list[str]:
+    def contents(self) -> tuple[str, ...]:
         """The digest of each program."""
-        return [binary.source.sha256 for binary in self.binaries.values()]
+        return tuple(binary.source.sha256 for binary in self.binaries.values())
 
     @property
     def machines(self) -> Promise:
@@ -49,10 +49,8 @@ class ProgramSet:
         """Return the machines of one of the tags: of both CPUs, and of each C library that it may be for."""
         family, number, cpu = split_tag(tag)
         if cpu == "universal2":
-            return {
-                (family, "x86_64"): number,
-                (family, "arm64"): max(number, FIRST_ARM_MACOS),
-            }
+            arm_number = max(number, FIRST_ARM_MACOS)
+            return {(family, "x86_64"): number, (family, "arm64"): arm_number}
         if family != "linux":
             return {(family, cpu): number}
         libcs = {binary.executable.libc for binary in self.binaries.values()}

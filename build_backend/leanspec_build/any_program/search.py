@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leanspec_build.archives import ARCHIVES, OTHERS, SINGLES
 from leanspec_build.binaries import read_binary
-from leanspec_build.errors import BuildError, one_line
+from leanspec_build.errors import BuildError, listed, one_line
 from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.names import without_exe
 
@@ -75,9 +75,8 @@ class Search:
         return notes
 
     def included(self, folder: str, names: list[str]) -> list[str]:
-        """Return the names in a folder that are not left out."""
-        paths = [Path(folder, name) for name in names]
-        return [path.name for path in paths if self.includes(path)]
+        """Return the names in a folder that are not left out, in order."""
+        return sorted(name for name in names if self.includes(Path(folder, name)))
 
     def includes(self, path: Path) -> bool:
         """Tell whether a path is searched, and remember one that the project leaves out."""
@@ -99,17 +98,19 @@ def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
             continue
         if not path.is_file():
             count = len(search.parts)
-            is_empty = True
-            for folder in _in_folder(search, path):
-                is_empty = False
-                yield folder
-            if is_empty and len(paths) > 1 and len(search.parts) == count:
-                search.passed_by.append(f"`{path}` has no {_names(search)}")
+            folders = list(_in_folder(search, path))
+            yield from folders
+            if not folders and len(paths) > 1 and len(search.parts) == count:
+                search.passed_by.append(f"`{path}` has no {listed(search.names, ' and ')}")
         elif path.name.casefold().endswith((*ARCHIVES, *OTHERS)):
             yield from _in_archive(search, path)
         elif len(search.names) == 1:
             # A program that is given may have any name.
-            yield (str(path),), {search.names[0]: _reader_of(path)}
+            read: Reader = functools.partial(read_binary, path)
+            if path.name.casefold().endswith(SINGLES):
+                packed = programs_in(path, (without_exe(path.stem),))
+                (read,) = packed.folders["."].values()
+            yield (str(path),), {search.names[0]: read}
         else:
             raise BuildError(
                 f"`{path}` is one file, and there are to be {len(search.names)} programs",
@@ -130,19 +131,6 @@ def executables(paths: list[Path]) -> Iterator[Path]:
             return
 
 
-def _names(search: Search) -> str:
-    return " and ".join(f"`{name}`" for name in search.names)
-
-
-def _reader_of(file: Path) -> Reader:
-    """Return how to read a program that is given, which may be compressed."""
-    if not file.name.casefold().endswith(SINGLES):
-        return functools.partial(read_binary, file)
-    name = without_exe(file.stem)
-    ((_, reader),) = programs_in(file, (name,)).folders["."].items()
-    return reader
-
-
 def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
     count = 0
 
@@ -155,14 +143,14 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
             for path in sorted(Path(folder, name) for name in folders)
             if path.is_symlink()
         ]
-        folders[:] = sorted(search.included(folder, folders))
+        folders[:] = search.included(folder, folders)
         count += len(names)
         if count > MOST_FILES:
             raise BuildError(
                 f"`{place}` has more than {MOST_FILES} files",
                 hint="name a folder inside of it",
             )
-        files = sorted(search.included(folder, names))
+        files = search.included(folder, names)
         readers = {
             file: functools.partial(read_binary, Path(folder, file)) for file in files
         }
@@ -186,7 +174,7 @@ def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
         # The archive itself, if they are at its top.
         yield from _complete(search, str(path / folder), files, is_alone=True)
     if not packed.folders and not packed.problems:
-        search.passed_by.append(f"`{path}` has no {_names(search)}")
+        search.passed_by.append(f"`{path}` has no {listed(search.names, ' and ')}")
 
 
 def _complete(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, listed
 from leanspec_build.project.manifest import Project
 
 from .program_set import ProgramSet
@@ -16,8 +16,14 @@ def choose_platforms(
     Raises BuildError if a platform that is requested, or stated by the project, has none, and for a
     set that is for none of those that the project states.
     """
-    _must_be_of_project(requested, project.platforms)
-    expected = requested or project.platforms
+    platforms = project.platforms
+    others = [name for name in requested if platforms and name not in platforms]
+    if others:
+        raise BuildError(
+            f"`--platform` names {listed(others)}, which is not among the `platforms` of the project",
+            hint=f"the project has {listed(platforms)}; or add it under `[tool.leanspec-build]`",
+        )
+    expected = requested or platforms
     hint = "build them, or take them out of `platforms` under `[tool.leanspec-build]`"
     if requested:
         hint = "build them, or ask for one of the others: `--platform NAME`"
@@ -25,25 +31,15 @@ def choose_platforms(
     missing = [name for name in expected if name not in available]
     if missing:
         raise BuildError(
-            f"there are no programs for {_listed(missing)}, only for {_listed(sorted(available))}",
+            f"there are no programs for {listed(missing)}, only for {listed(sorted(available))}",
             hint=hint,
         )
-    chosen = [programs for programs in sets if programs.platforms & {*expected}]
-    if not requested:
-        chosen = sets
-    if project.platforms:
-        _must_be_expected(chosen, project.platforms)
+    chosen = sets
+    if requested:
+        chosen = [programs for programs in sets if programs.platforms & {*expected}]
+    if platforms:
+        _must_be_expected(chosen, platforms)
     return chosen
-
-
-def _must_be_of_project(requested: Sequence[str], platforms: Sequence[str]) -> None:
-    """Raise BuildError for a platform that is requested, and not among those of the project."""
-    others = [name for name in requested if platforms and name not in platforms]
-    if others:
-        raise BuildError(
-            f"`--platform` names {_listed(others)}, which is not among the `platforms` of the project",
-            hint=f"the project has {_listed(platforms)}; or add it under `[tool.leanspec-build]`",
-        )
 
 
 def _must_be_expected(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
@@ -55,7 +51,7 @@ def _must_be_expected(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
     if not more:
         return
     lines = [
-        f"`{programs.place}` is for {_listed(sorted(programs.platforms))}"
+        f"`{programs.place}` is for {listed(sorted(programs.platforms))}"
         for programs in more
     ]
     others = {name for programs in more for name in programs.platforms}
@@ -64,7 +60,3 @@ def _must_be_expected(sets: list[ProgramSet], platforms: Sequence[str]) -> None:
         f"{'; '.join(lines)}, which is not among the `platforms` of the project",
         hint=f"write `platforms = [{quoted}]`, or leave the place out by `exclude`",
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

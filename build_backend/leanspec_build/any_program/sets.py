@@ -21,6 +21,7 @@ from leanspec_build.errors import (
     NoFileError,
     NoTagError,
     NotAProgramError,
+    listed,
     note,
 )
 from leanspec_build.project.manifest import Project
@@ -62,8 +63,11 @@ def find_sets(
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
     excluded = _excluded(project)
-    if out is not None:
-        _must_not_be_read(out, root, patterns)
+    if out is not None and out.resolve() in folders_of(root, patterns):
+        raise BuildError(
+            f"refusing to write wheels into `{out}`, where the programs are",
+            hint="name another folder: `--out wheelhouse`",
+        )
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
     for pattern in patterns:
@@ -81,8 +85,9 @@ def find_sets(
     for search in searches.values():
         for message in search.notes:
             note(f"note: {message}: passed by")
-    separate = without_overlap(sets, project.root)
-    in_order = sorted(separate, key=lambda programs: programs.tags.platforms)
+    in_order = sorted(
+        without_overlap(sets, project.root), key=lambda programs: programs.tags.platforms
+    )
     return _joined(in_order) if project.is_universal2 else in_order
 
 
@@ -94,19 +99,18 @@ def _read_sets(
     for places, files in folders:
         try:
             programs = _read_set(project, places, files)
-        except (NotAProgramError, NoFileError) as error:
-            # A folder of completions has files of the program's name, and one of debug symbols. A
-            # link that leads nowhere is no program, either.
+        # A folder of completions has files of the program's name, and one of debug symbols. A
+        # link that leads nowhere is no program, either.
+        except (NotAProgramError, NoFileError, NoTagError) as error:
             search.passed_by.append(error.message)
-            continue
-        except NoTagError as error:
-            search.passed_by.append(error.message)
-            search.has_programs = True
+            search.has_programs |= isinstance(error, NoTagError)
             continue
         search.has_programs = True
         search.machines |= programs.platforms
         if "debug" not in pattern.casefold() and is_debug(programs, root):
-            programs = _remarked(programs, DEBUG_REMARK)
+            remarks = (*programs.tags.remarks, DEBUG_REMARK)
+            tags = dataclasses.replace(programs.tags, remarks=remarks)
+            programs = dataclasses.replace(programs, tags=tags)
         sets.append(programs)
     return sets
 
@@ -131,55 +135,41 @@ def _sets_of_several(
     return sets
 
 
-def _must_not_be_read(out: Path, root: Path, patterns: Sequence[str]) -> None:
-    """Raise BuildError if wheels would be written among the files that they are made from."""
-    if out.resolve() in folders_of(root, patterns):
-        raise BuildError(
-            f"refusing to write wheels into `{out}`, where the programs are",
-            hint="name another folder: `--out wheelhouse`",
-        )
-
-
 def folders_of(root: Path, patterns: Iterable[str]) -> set[Path]:
     """Return the folders that places are, or that the files among them lie in."""
-    folders = {(root / _without_wildcards(pattern)).resolve() for pattern in patterns}
-    paths = [root / name for pattern in patterns for name in _glob(root, pattern)]
-    folders |= {path.absolute().parent.resolve() for path in paths if path.is_file()}
-    return folders
-
-
-def _without_wildcards(pattern: str) -> Path:
-    """Return the folder that a glob begins in."""
-    path = Path(pattern)
-    while glob.has_magic(str(path)):
-        path = path.parent
-    return path
-
-
-def _remarked(programs: ProgramSet, remark: str) -> ProgramSet:
-    tags = programs.tags
-    new = dataclasses.replace(tags, remarks=(*tags.remarks, remark))
-    return dataclasses.replace(programs, tags=new)
+    folders = set()
+    for pattern in patterns:
+        fixed = Path(pattern)
+        while glob.has_magic(str(fixed)):
+            fixed = fixed.parent
+        paths = [root / name for name in _glob(root, pattern)]
+        folders |= {path.absolute().parent for path in paths if path.is_file()}
+        folders.add(root / fixed)
+    return {folder.resolve() for folder in folders}
 
 
 def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError:
     """Return an error that says what the places have instead, and what to do about that."""
-    programs = next(iter(searches.values())).names
-    left_out = [path for search in searches.values() for path in search.left_out]
-    others = [
-        path
-        for pattern, search in searches.items()
-        for path in executables(_paths(root, pattern))
-        if not program_of(path.name, programs)
-        and not is_other_form(path.name, programs)
-        and not _is_left_out(path, search)
-    ]
-    parts = [part for search in searches.values() for part in search.parts]
-    messages = [line for search in searches.values() for line in search.notes]
+    messages: list[str] = []
+    left_out: list[Path] = []
+    others: list[Path] = []
+    programs: tuple[str, ...] = ()
+    for pattern, search in searches.items():
+        programs = search.names
+        messages += search.notes
+        left_out += search.left_out
+        excluded = {*search.excluded, search.out}
+        others += [
+            path
+            for path in executables(_paths(root, pattern))
+            if not program_of(path.name, programs)
+            and not is_other_form(path.name, programs)
+            and excluded.isdisjoint(map(identity, (path, *path.parents)))
+        ]
     has_messages = bool(messages)
     messages += [f"`{path}` is left out by `exclude`" for path in left_out]
     messages += [f"`{path}` is a program of another name" for path in others]
-    if parts:
+    if any(search.parts for search in searches.values()):
         hint = f"build all of them for one machine, or take the others out of `programs` {IN_TABLE}"
     elif others:
         name = without_exe(others[0].name)
@@ -192,16 +182,11 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         hint = f"put the program there, in a file or an archive of its own, or {NAME_IT}"
     else:
         hint = f"build first, or {NAME_IT}; `programs` {IN_TABLE} says how it is called"
-    names = ", ".join(f"`{name}`" for name in programs)
-    shown = ", ".join(f"`{pattern}`" for pattern in searches)
     lines = "".join(f"\n  {message}" for message in messages)
-    return BuildError(f"no folder or archive in {shown} has {names}{lines}", hint=hint)
-
-
-def _is_left_out(path: Path, search: Search) -> bool:
-    """Tell whether a path is in one that the project leaves out, or in the folder for wheels."""
-    excluded = {*search.excluded, search.out}
-    return any(identity(folder) in excluded for folder in (path, *path.parents))
+    return BuildError(
+        f"no folder or archive in {listed(searches)} has {listed(programs)}{lines}",
+        hint=hint,
+    )
 
 
 def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:
@@ -249,39 +234,31 @@ def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
     }
     if not thin:
         return sets
-    for key in MACOS:
-        if key not in thin:
-            _must_not_be_universal(sets, *thin.values())
-            raise BuildError(
-                f"`universal2` wants programs for {' and '.join(MACOS)}, and there are none for `{key}`",
-                hint="build them, or take `universal2` out of `[tool.leanspec-build]`",
-            )
+    missing = [key for key in MACOS if key not in thin]
+    universal = [programs for programs in sets if not programs.is_thin]
+    if missing and universal:
+        (other,) = thin.values()
+        raise BuildError(
+            f"`{universal[0].place}` is for both CPUs already, and `{other.place}` for one of them",
+            hint="leave one of the two out by `exclude` under `[tool.leanspec-build]`",
+        )
+    if missing:
+        raise BuildError(
+            f"`universal2` wants programs for {' and '.join(MACOS)}, and there are none for `{missing[0]}`",
+            hint="build them, or take `universal2` out of `[tool.leanspec-build]`",
+        )
     intel, arm = (thin[key] for key in MACOS)
     places = intel.places + arm.places
-    binaries = {
-        name: _join(" and ".join(places), binary, arm.binaries[name])
-        for name, binary in intel.binaries.items()
-    }
+    binaries = {}
+    for name, binary in intel.binaries.items():
+        path = Path(" and ".join(places), binary.path.name)
+        loaders = [binary.source.load, arm.binaries[name].source.load]
+        read = functools.partial(join_loaded, loaders)
+        data = read()
+        binaries[name] = binary_of(path, data, source_of(f"`{path}`", data, read))
     tags = of_all([binary.tags for binary in binaries.values()])
     others = [programs for programs in sets if programs not in (intel, arm)]
     return [*others, ProgramSet(places, binaries, tags)]
-
-
-def _must_not_be_universal(sets: list[ProgramSet], thin: ProgramSet) -> None:
-    """Raise BuildError if there is a universal program, next to one for one of the CPUs."""
-    for programs in sets:
-        if not programs.is_thin:
-            raise BuildError(
-                f"`{programs.place}` is for both CPUs already, and `{thin.place}` for one of them",
-                hint="leave one of the two out by `exclude` under `[tool.leanspec-build]`",
-            )
-
-
-def _join(place: str, intel: Binary, arm: Binary) -> Binary:
-    path = Path(place, intel.path.name)
-    read = functools.partial(join_loaded, [intel.source.load, arm.source.load])
-    data = read()
-    return binary_of(path, data, source_of(f"`{path}`", data, read))
 
 
 def _read_set(
@@ -307,18 +284,13 @@ def _note_wrong_name(project: Project, binary: Binary) -> None:
     # Above the project, a folder may have any name.
     names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
     for part in names:
-        word = wrong_word(_stem(part), project.programs, binary.executable)
+        endings = filter(part.casefold().endswith, (*ARCHIVES, *SINGLES))
+        stem = part[: len(part) - len(next(endings, ""))]
+        word = wrong_word(stem, project.programs, binary.executable)
         if word is not None:
             platforms = " and ".join(platform_keys(binary.executable))
             note(f"note: `{binary.path}` is called `{word}`, and is for {platforms}")
             return
-
-
-def _stem(file: str) -> str:
-    """Return a file name without what an archive's name ends with."""
-    endings = (*ARCHIVES, *SINGLES)
-    ending = next(filter(file.casefold().endswith, endings), "")
-    return file[: len(file) - len(ending)]
 
 
 def _excluded(project: Project) -> set[str]:
