@@ -8,7 +8,7 @@ from leanspec_build.errors import BuildError
 from leanspec_build.formats.facts import Executable
 
 from .derive import platform_tags
-from .model import dotted
+from .model import dotted, split_tag
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,13 @@ def exceeds(
             f"a floor of {floor.system} says nothing of an executable for {executable.system}"
         )
     if floor.system == "darwin":
-        need = executable.macos_minimum.get(cpu)
-        return (
-            f"its {cpu} code needs macOS {dotted(need)}"
-            if need and need > floor.number
-            else None
-        )
+        need = executable.macos_minimum.get(cpu, floor.number)
+        is_newer = need > floor.number
+        return f"its {cpu} code needs macOS {dotted(need)}" if is_newer else None
     tags = platform_tags(executable, bundled)
-    promised = [_manylinux(tag) for tag in tags.platforms]
-    needed = executable.highest("GLIBC")
-    lowest = min((number for number in promised if number), default=_numbers(needed or "0"))
+    # Not the old names of some policies, which stand beside these.
+    names = [tag for tag in tags.platforms if tag.startswith("manylinux_")]
+    promised = [split_tag(name)[1] for name in names]
+    needed = (executable.highest("GLIBC") or "0").split(".")
+    lowest = min(promised, default=tuple(map(int, needed)))
     return tags.reasons[0] if lowest > floor.number else None
-
-
-def _manylinux(tag: str) -> tuple[int, ...]:
-    """Return the glibc that a manylinux tag promises; nothing for another tag, and for the old names of some."""
-    match = re.match(r"manylinux_(\d+)_(\d+)_", tag)
-    return (int(match[1]), int(match[2])) if match else ()
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))

@@ -47,51 +47,7 @@ LOADER_LIBRARY = re.compile(
 
 def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     """Return the tags of an ELF file with the libraries that the wheel brings along."""
-    tags = _tags(executable, bundled)
-    remarks = _remarks(executable)
-    return dataclasses.replace(tags, remarks=remarks)
-
-
-def _tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
     cpu = executable.cpus[0]
-    _must_have_tag(cpu)
-    parts = [executable, *bundled.values()]
-    obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
-    family = "musllinux" if executable.libc == "musl" else "manylinux"
-    policies = _policies(family, cpu)
-    if obstacles:
-        foreign = [line for part in parts for line in _foreign(part, family, cpu, bundled)]
-        return _local_only(cpu, *dict.fromkeys(foreign), *obstacles)
-    if executable.static:
-        return _static_linux_tags(cpu)
-    if family == "musllinux":
-        # musl has no symbol versions: nothing in the bytes justifies an older one.
-        policies = policies[-1:]
-    if not policies:
-        return _without_policy(family, cpu)
-    versions = _versions_of_all(parts)
-    objections: list[str] = []
-    for policy in policies:
-        lower = objections
-        objections = [
-            objection
-            for part in parts
-            for objection in (
-                *_foreign(part, family, cpu, bundled),
-                *_objections(part, policy, cpu),
-            )
-        ]
-        objections += _newer_versions(versions, policy, cpu)
-        if not objections:
-            reason = _lowest(policy["name"], cpu, lower)
-            if family == "musllinux":
-                reason = "it is linked to musl, whose version the bytes do not say"
-            return Tags(_names(policy, cpu), (reason,))
-    return _local_only(cpu, *dict.fromkeys(objections))
-
-
-def _must_have_tag(cpu: str) -> None:
-    """Raise NoTagError if installers have no name for the machines of a CPU."""
     if cpu == UNKNOWN_ARM:
         raise NoTagError(
             "it does not say which Arm it needs",
@@ -99,6 +55,47 @@ def _must_have_tag(cpu: str) -> None:
         )
     if cpu not in LINUX_CPUS:
         raise NoTagError(f"there is no Linux platform tag for the CPU `{cpu}`")
+    tags = _tags([executable, *bundled.values()], bundled)
+    return dataclasses.replace(tags, remarks=_remarks(executable))
+
+
+def _tags(parts: list[Executable], bundled: Mapping[str, Executable]) -> Tags:
+    """Return the tags of a program, which is the first part, and what it brings along."""
+    executable, cpu = parts[0], parts[0].cpus[0]
+    family = "musllinux" if executable.libc == "musl" else "manylinux"
+    foreign = [
+        f"`{library}` {IN_NO_POLICY.format(family)}"
+        for part in parts
+        for library in part.needed
+        # The loader itself counts as part of libc, as in auditwheel.
+        if library not in {*_libraries_of_all(family, cpu), *bundled}
+        and not LOADER_LIBRARY.fullmatch(library)
+    ]
+    obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
+    if obstacles:
+        return _local_only(cpu, *foreign, *obstacles)
+    if executable.static:
+        return _static_linux_tags(cpu)
+    policies = _policies(family, cpu)
+    if not policies:
+        return _without_policy(family, cpu)
+    if family == "musllinux":
+        # musl has no symbol versions: nothing in the bytes justifies an older one.
+        policies = policies[-1:]
+    objections: list[str] = []
+    for policy in policies:
+        lower = objections
+        objections = [
+            *foreign,
+            *(line for part in parts for line in _objections(part, policy, cpu)),
+            *_newer_versions(parts, policy, cpu),
+        ]
+        if not objections:
+            reason = _lowest(policy["name"], cpu, lower)
+            if family == "musllinux":
+                reason = "it is linked to musl, whose version the bytes do not say"
+            return Tags(_names(policy, cpu), (reason,))
+    return _local_only(cpu, *objections)
 
 
 def _remarks(executable: Executable) -> tuple[str, ...]:
@@ -161,7 +158,8 @@ def _names(policy: dict[str, Any], cpu: str) -> tuple[str, ...]:
     return tuple(f"{name}_{cpu}" for name in (policy["name"], *policy["aliases"]))
 
 
-def _local_only(cpu: str, *reasons: str) -> Tags:
+def _local_only(cpu: str, *lines: str) -> Tags:
+    reasons = tuple(dict.fromkeys(lines))
     # The index takes `linux_armv7l` from whoever made it, so the tag alone does not tell.
     return Tags((f"linux_{cpu}",), reasons, is_local=True)
 
@@ -171,24 +169,15 @@ def _without_policy(family: str, cpu: str) -> Tags:
     return Tags((f"linux_{cpu}",), (reason,))
 
 
-def _foreign(
-    executable: Executable, family: str, cpu: str, bundled: Mapping[str, Executable]
-) -> Iterator[str]:
-    """Name the libraries that no policy allows and the wheel does not bring along."""
-    libraries = _libraries_of_all(family, cpu)
-    for library in executable.needed:
-        # The loader itself counts as part of libc, as in auditwheel.
-        is_allowed = library in libraries or LOADER_LIBRARY.fullmatch(library)
-        if not is_allowed and library not in bundled:
-            yield f"`{library}` {IN_NO_POLICY.format(family)}"
-
-
 def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Iterator[str]:
-    """Say what else in the executable a policy does not allow."""
-    name, libraries = policy["name"], set(policy["lib_whitelist"])
-    yield from _loader_objection(executable, cpu)
+    """Say what in the executable a policy does not allow, besides libraries of no policy, and versions."""
+    name, libraries = policy["name"], policy["lib_whitelist"]
+    loader, usual = executable.loader, GLIBC_LOADERS.get(cpu)
+    if loader is not None and loader != usual and not MUSL_LOADER.fullmatch(loader):
+        yield f"it asks for the loader `{loader}`, which other systems do not have (`{usual}` is the usual one)"
+    others = _libraries_of_all(name.partition("_")[0], cpu).difference(libraries)
     for library in executable.needed:
-        if library in _libraries_of_all(name.partition("_")[0], cpu) - libraries:
+        if library in others:
             yield f"`{library}` is not among the libraries that `{name}` allows"
     for library, symbols in policy["blacklist"].items():
         if library in executable.needed:
@@ -196,28 +185,22 @@ def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Ite
                 yield f"`{name}` does not allow `{symbol}` of `{library}`"
 
 
-def _versions_of_all(parts: list[Executable]) -> dict[str, tuple[str, ...]]:
-    """Return the symbol versions that a program and what it brings along need together."""
-    needs: dict[str, tuple[str, ...]] = {}
+def _newer_versions(
+    parts: list[Executable], policy: dict[str, Any], cpu: str
+) -> Iterator[str]:
+    """Say which symbol versions a policy does not know, of those that all parts need together."""
+    needs: dict[str, list[str]] = {}
     for part in parts:
         for library, versions in part.symbol_versions.items():
-            needs[library] = needs.get(library, ()) + versions
-    return needs
-
-
-def _newer_versions(
-    needed: Mapping[str, tuple[str, ...]], policy: dict[str, Any], cpu: str
-) -> Iterator[str]:
-    """Say which symbol versions a policy does not know."""
-    allowed = policy["symbol_versions"][cpu]
-    for library, versions in needed.items():
+            needs.setdefault(library, []).extend(versions)
+    for library, all_versions in needs.items():
         # Any other is named as a library, or brought along.
         if library in policy["lib_whitelist"] or LOADER_LIBRARY.fullmatch(library):
-            for version in _too_new(versions, allowed):
+            for version in _too_new(all_versions, policy["symbol_versions"][cpu]):
                 yield f"`{version}` of `{library}` is newer than `{policy['name']}`"
 
 
-def _too_new(versions: tuple[str, ...], allowed: Mapping[str, list[str]]) -> list[str]:
+def _too_new(versions: list[str], allowed: Mapping[str, list[str]]) -> list[str]:
     """Return the highest version of each kind (`GLIBC`, `GLIBCXX`) that a policy does not know."""
     highest: dict[str, str] = {}
     for version in sorted(versions, key=_natural):
@@ -231,13 +214,6 @@ def _natural(version: str) -> tuple[list[tuple[int, str]], str]:
     """Return what orders versions by their numbers; not int(), which refuses a number of thousands of digits."""
     numbers = [digits.lstrip("0") for digits in re.findall(r"\d+", version)]
     return [(len(number), number) for number in numbers], version
-
-
-def _loader_objection(executable: Executable, cpu: str) -> Iterator[str]:
-    loader = executable.loader
-    usual = GLIBC_LOADERS.get(cpu)
-    if loader is not None and loader != usual and not MUSL_LOADER.fullmatch(loader):
-        yield f"it asks for the loader `{loader}`, which other systems do not have (`{usual}` is the usual one)"
 
 
 @functools.cache

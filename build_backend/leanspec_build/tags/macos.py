@@ -9,7 +9,7 @@ from .run_path import run_path_remarks, unsafe_folders
 MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
 FIRST_ARM_MACOS = (11, 0)
 # The folders of libraries that are part of the system, as delocate has them.
-MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
+MACOS_FOLDERS: tuple[str, ...] = ("/usr/lib/", "/System/Library/")
 # Since macOS 10.14.4, Swift's libraries are part of the system; programs for older ones find them
 # by a run path.
 SWIFT, SWIFT_FOLDER = "@rpath/libswift", "/usr/lib/swift"
@@ -17,8 +17,17 @@ SWIFT, SWIFT_FOLDER = "@rpath/libswift", "/usr/lib/swift"
 
 def macos_tags(executable: Executable) -> Tags:
     """Return the tags of a Mach-O file; raises BuildError where no clean macOS runs it."""
-    must_need_nothing_else(_foreign(executable), "a macOS without Homebrew and the like")
-    _must_have_safe_run_path(executable)
+    of_system = MACOS_FOLDERS
+    if SWIFT_FOLDER in executable.run_path:
+        of_system += (SWIFT,)
+    foreign = [name for name in executable.needed if not name.startswith(of_system)]
+    must_need_nothing_else(foreign, "a macOS without Homebrew and the like")
+    folders = unsafe_folders(executable)
+    if folders:
+        raise BuildError(
+            f"it looks for libraries in {', '.join(folders)} first, where others may put one",
+            hint="take the run path out: `install_name_tool -delete_rpath FOLDER PROGRAM`, and sign it again",
+        )
     floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
     reasons = tuple(
         f"its {cpu} code needs macOS {dotted(executable.macos_minimum[cpu])}"
@@ -35,23 +44,6 @@ def macos_tags(executable: Executable) -> Tags:
     ):
         tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
     return Tags(tuple(tags), reasons, run_path_remarks(executable))
-
-
-def _foreign(executable: Executable) -> list[str]:
-    """Return the libraries that a macOS without anything installed does not have."""
-    folders: tuple[str, ...] = MACOS_FOLDERS
-    if SWIFT_FOLDER in executable.run_path:
-        folders = (*MACOS_FOLDERS, SWIFT)
-    return [name for name in executable.needed if not name.startswith(folders)]
-
-
-def _must_have_safe_run_path(executable: Executable) -> None:
-    folders = unsafe_folders(executable)
-    if folders:
-        raise BuildError(
-            f"it looks for libraries in {', '.join(folders)} first, where others may put one",
-            hint="take the run path out: `install_name_tool -delete_rpath FOLDER PROGRAM`, and sign it again",
-        )
 
 
 def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, listed
 
 # What the public index takes (its own upload check, 2026); it refuses every other platform tag.
 INDEX_TAGS = re.compile(
@@ -110,8 +110,7 @@ def oldest_systems(tags: Iterable[str]) -> Promise:
 def must_need_nothing_else(libraries: list[str], system: str) -> None:
     """Raise BuildError for libraries that are on the machine that built a program, and not on its users' ones."""
     if libraries:
-        names = ", ".join(f"`{name}`" for name in libraries)
         raise BuildError(
-            f"it needs {names}, which {system} does not have",
+            f"it needs {listed(libraries)}, which {system} does not have",
             hint="link it statically: for OpenSSL, with the crate's feature `vendored`",
         )

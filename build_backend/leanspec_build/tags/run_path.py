@@ -5,12 +5,20 @@ import posixpath
 from leanspec_build.formats.facts import Executable
 
 TEMPORARY_FOLDERS = ("/tmp", "/var/tmp", "/private/tmp", "/private/var/tmp", "/dev/shm")  # noqa: S108 - to refuse them
-# Temporary ones are refused.
-USUAL_FOLDERS = ("/lib", "/lib32", "/lib64", "/usr", "/System", *TEMPORARY_FOLDERS)
 # What a loader replaces with the folder of the program.
 PROGRAM_FOLDERS = ("$ORIGIN", "${ORIGIN}", "@executable_path", "@loader_path")
 # Stands for where an environment may be: its programs are in `bin`.
 ENVIRONMENT = "/parent/environment"
+# Temporary ones are refused.
+USUAL_FOLDERS = (
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr",
+    "/System",
+    *TEMPORARY_FOLDERS,
+    ENVIRONMENT,
+)
 
 
 def unsafe_folders(executable: Executable) -> list[str]:
@@ -30,17 +38,12 @@ def run_path_remarks(executable: Executable) -> tuple[str, ...]:
     folders = [
         f"`{folder}`" if folder else "the current folder"
         for folder in executable.run_path
-        if not folder or _is_unusual(folder)
+        if not (folder and (_is_relative(folder) or _is_inside(folder, USUAL_FOLDERS)))
     ]
     if not folders:
         return ()
     names = ", ".join(folders)
     return (f"it looks for libraries in {names} first: link it without that run path",)
-
-
-def _is_unusual(folder: str) -> bool:
-    usual = (*USUAL_FOLDERS, ENVIRONMENT)
-    return not _is_relative(folder) and not _is_inside(folder, usual)
 
 
 def _is_inside(folder: str, parents: tuple[str, ...]) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 
-from leanspec_build.errors import BuildError, NoTagError
+from leanspec_build.errors import BuildError, NoTagError, listed
 from leanspec_build.formats.facts import Executable
 
 from .model import Tags, must_need_nothing_else
@@ -42,23 +42,17 @@ def windows_tags(executable: Executable) -> Tags:
             "it is packed (by UPX, or another packer), which hides the libraries that it needs",
             hint="package the program as the compiler left it: virus scanners stop packed ones",
         )
-    must_need_nothing_else(_foreign(executable), "a clean Windows")
-    runtime = [f"`{name}`" for name in executable.needed if VISUAL_CPP.fullmatch(name)]
-    remarks = []
-    if runtime:
-        remedy = "link the C runtime in (`-C target-feature=+crt-static`)"
-        remarks.append(
-            f"it needs {', '.join(runtime)}, which a clean Windows lacks: {remedy}"
-        )
-    return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), tuple(remarks))
-
-
-def _foreign(executable: Executable) -> list[str]:
-    """Return the libraries that a Windows without anything installed does not have, and few machines do."""
-    return [
+    runtime = [name for name in executable.needed if VISUAL_CPP.fullmatch(name)]
+    foreign = [
         name
         for name in executable.needed
         if name.lower() not in WINDOWS_LIBRARIES | WINDOWS_DRIVERS
         and not WINDOWS_SETS.fullmatch(name.lower())
-        and not VISUAL_CPP.fullmatch(name)
+        and name not in runtime
     ]
+    must_need_nothing_else(foreign, "a clean Windows")
+    remarks = []
+    if runtime:
+        remedy = "link the C runtime in (`-C target-feature=+crt-static`)"
+        remarks.append(f"it needs {listed(runtime)}, which a clean Windows lacks: {remedy}")
+    return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), tuple(remarks))
