@@ -8,10 +8,9 @@ from pathlib import Path
 from packaging.version import Version
 
 from .errors import BuildError
-from .formats.crates import embedded_crates
+from .formats.embedded import embedded_crates, embedded_modules
 from .formats.executable import load_file, parse_executable
 from .formats.facts import EmbeddedPackage, Executable, FileFormat
-from .formats.go_modules import embedded_modules
 from .formats.view import Bytes, in_little_memory
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project

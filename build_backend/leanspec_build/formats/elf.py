@@ -4,8 +4,8 @@ Standards: the System V gABI; the psABI of each CPU. Sections are not looked at 
 program may be stripped of them.
 """
 
-from collections.abc import Callable, Mapping
-from typing import NoReturn
+import itertools
+from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError, NotAProgramError
 
@@ -80,26 +80,28 @@ GO_BASELINES = {
 LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
 
-# Raises BuildError unless a file is of the wanted kind, by its type and its loader.
-KindCheck = Callable[[ElfFile, str, str | None], None]
 
-
-def parse_program(data: Bytes) -> Executable:
-    """Read a program; raises BuildError for another kind of file."""
-    return _read(ElfFile(data), _must_be_program)
-
-
-def parse_library(data: Bytes) -> Executable:
-    """Read a shared library; raises BuildError for another kind of file."""
-    return _read(ElfFile(data), _must_be_library)
-
-
-def _read(file: ElfFile, must_be_kind: KindCheck) -> Executable:
-    """Return what the file says of itself."""
+def parse(data: Bytes, *, library: bool) -> Executable:
+    """Read a program, or a shared library; raises BuildError for another kind of file."""
+    file = ElfFile(data)
     must_have_code(file)
     must_be_whole(file)
     loader = _loader(file)
-    must_be_kind(file, KINDS.get(file.header.kind, str(file.header.kind)), loader)
+    kind = KINDS.get(file.header.kind, str(file.header.kind))
+    if kind != "ET_DYN" and (library or kind != "ET_EXEC"):
+        raise NotAProgramError(
+            f"is an ELF file of the type `{kind}`, not of the wanted one"
+        )
+    is_pie = bool((file.value(DT_FLAGS_1) or 0) & DF_1_PIE)
+    if library and is_pie:
+        raise NotAProgramError("is a program, not a shared library")
+    if not library:
+        if kind == "ET_DYN" and not is_pie:
+            _must_not_be_library(file, loader)
+        must_start(file)
+        # A packer takes the dynamic segment away, and gives it to the loader itself.
+        if not _is_packed(file):
+            must_be_linked(file, loader)
     needed = tuple(file.name(value) for tag, value in file.entries if tag == DT_NEEDED)
     versions = version_needs(file)
     notes = list(file.notes())
@@ -140,37 +142,15 @@ def _loader(file: ElfFile) -> str | None:
     return None
 
 
-def _must_be_program(file: ElfFile, kind: str, loader: str | None) -> None:
+def _must_not_be_library(file: ElfFile, loader: str | None) -> None:
     """Tell a position-independent program from a shared library, which has the same type.
 
     A library may name a loader too (libc does), but only a program carries DF_1_PIE, or has a
     loader without a soname, or (packed) no dynamic segment at all.
     """
-    if kind not in ("ET_EXEC", "ET_DYN"):
-        _refuse(kind)
-    named = file.value(DT_SONAME) is not None
-    is_library = kind == "ET_DYN" and file.entries and not _is_pie(file)
-    if is_library and (loader is None or named):
+    is_named = file.value(DT_SONAME) is not None
+    if file.entries and (loader is None or is_named):
         raise NotAProgramError("is a shared library, not a program")
-    must_start(file)
-    # A packer takes the dynamic segment away, and gives it to the loader itself.
-    if not _is_packed(file):
-        must_be_linked(file, loader)
-
-
-def _must_be_library(file: ElfFile, kind: str, _loader: str | None) -> None:
-    if kind != "ET_DYN":
-        _refuse(kind)
-    if _is_pie(file):
-        raise NotAProgramError("is a program, not a shared library")
-
-
-def _is_pie(file: ElfFile) -> bool:
-    return bool((file.value(DT_FLAGS_1) or 0) & DF_1_PIE)
-
-
-def _refuse(kind: str) -> NoReturn:
-    raise NotAProgramError(f"is an ELF file of the type `{kind}`, not of the wanted one")
 
 
 def _system(
@@ -200,17 +180,13 @@ def _cpu(file: ElfFile, settings: Mapping[str, str]) -> str:
 def _libc(
     loader: str | None, needed: tuple[str, ...], versions: Mapping[str, tuple[str, ...]]
 ) -> str | None:
-    if any(
-        name.startswith(("libc.musl-", "ld-musl-")) for name in needed
-    ) or "/ld-musl-" in (loader or ""):
+    is_musl = any(name.startswith(("libc.musl-", "ld-musl-")) for name in needed)
+    if is_musl or "/ld-musl-" in (loader or ""):
         return "musl"
-    glibc = any(
-        version.startswith("GLIBC_") for group in versions.values() for version in group
-    )
+    names = itertools.chain.from_iterable(versions.values())
+    is_glibc = any(name.startswith("GLIBC_") for name in names)
     # Other systems have numbers of their own, as FreeBSD's `libc.so.7`.
-    if glibc or "libc.so.6" in needed:
-        return "glibc"
-    return None
+    return "glibc" if is_glibc or "libc.so.6" in needed else None
 
 
 def _instructions(file: ElfFile, notes: list[Note]) -> str | None:

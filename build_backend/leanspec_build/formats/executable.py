@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from leanspec_build.errors import BuildError, NoFileError, NotAProgramError
+from leanspec_build.errors import BuildError, NoFileError, NotAProgramError, adding_reason
 
 from . import elf, mach_o, pe
 from .elf_file import ELF_MAGIC
@@ -31,15 +31,13 @@ def read_executable(path: Path) -> Executable:
 
     Raises BuildError for anything but a complete executable, and says what the file is instead.
     """
-    with _mapped(path) as data:
+    with _opened(path) as (file, size), contextlib.ExitStack() as stack:
+        data: Bytes = b""
+        # An empty file cannot be mapped; of another one, only what is looked at is read.
+        if size:
+            mapping = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+            data = stack.enter_context(mapping)
         return parse_executable(data, f"`{path}`")
-
-
-def load_executable(path: Path) -> tuple[Bytes, Executable]:
-    """Return the bytes of the executable at `path`, and what its headers say; raises BuildError for anything else."""
-    # What goes into a wheel is what is looked at, whoever writes to the file meanwhile.
-    data = load_file(path)
-    return data, parse_executable(data, f"`{path}`")
 
 
 def load_file(path: Path) -> Bytes:
@@ -64,7 +62,7 @@ def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Execut
 
 def _parsed(data: Bytes, *, library: bool) -> Executable:
     if data[:4] == ELF_MAGIC:
-        executable = elf.parse_library(data) if library else elf.parse_program(data)
+        executable = elf.parse(data, library=library)
     elif data[:2] == pe.MAGIC:
         executable = pe.parse_program(data)
     else:
@@ -75,32 +73,17 @@ def _parsed(data: Bytes, *, library: bool) -> Executable:
 
 
 @contextlib.contextmanager
-def _mapped(path: Path) -> Iterator[Bytes]:
-    """Give the bytes of a regular file, of which only what is looked at is read."""
-    with _opened(path) as (file, size):
-        if not size:  # an empty file cannot be mapped
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-            yield data
-
-
-@contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """Open a regular file, and give its size."""
     must_be_file(path)
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > LARGEST_FILE:
-                raise BuildError(
-                    f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read",
-                    hint="take its debug information out: `strip PROGRAM`",
-                )
-            yield file, size
-    except (OSError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BuildError(f"cannot read `{path}`: {reason}") from None
+    with adding_reason(BuildError(f"cannot read `{path}`")), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST_FILE:
+            raise BuildError(
+                f"`{path}` has {size} bytes, more than the {LARGEST_FILE} that are read",
+                hint="take its debug information out: `strip PROGRAM`",
+            )
+        yield file, size
 
 
 def must_be_file(path: Path) -> None:

@@ -170,13 +170,6 @@ def _commands(
         place += step
 
 
-def section(data: Bytes, name: bytes) -> bytes | None:
-    """Return the content of a section of a 64-bit program, of the first slice that has it; None if none has."""
-    for start, end in section_places(data, name):
-        return data[start:end]
-    return None
-
-
 def section_places(data: Bytes, name: bytes) -> Iterator[tuple[int, int]]:
     """Yield where in the file a section of a 64-bit program begins and ends, per slice that has it."""
     for offset, size in _places(data):

@@ -4,13 +4,13 @@ import dataclasses
 import itertools
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyproject_metadata
 
-from leanspec_build.errors import BuildError, note
+from leanspec_build.errors import BuildError, adding_reason, note
 
 from .keys import TABLE, read_keys
 from .metadata import read_metadata
@@ -174,6 +174,7 @@ def load_project(root: Path, version: str = "") -> Project:
         )
     keys = read_keys(table_of_tools.get("leanspec-build"), path)
     data_files = keys.get("data-files", {})
+    places = keys.get("from", ())
     # A program has the name of its project, where nothing else is said.
     programs = keys.get("programs") or [metadata.name][: "from" in keys]
     project = Project(
@@ -187,7 +188,7 @@ def load_project(root: Path, version: str = "") -> Project:
         floors=keys.get("floors", {}),
         repair=keys.get("repair"),
         programs=tuple(programs),
-        places=_as_texts(keys.get("from", ())),
+        places=(places,) if isinstance(places, str) else tuple(places),
         exclude=tuple(keys.get("exclude", ())),
         platforms=tuple(keys.get("platforms", ())),
         data_files={
@@ -196,7 +197,10 @@ def load_project(root: Path, version: str = "") -> Project:
         has_stub=keys.get("stub", False),
         is_universal2=keys.get("universal2", False),
     )
-    _must_stay_inside(root, [*project.license_files(), *_readme(table)])
+    readme = table["project"].get("readme")
+    if isinstance(readme, dict):
+        readme = readme.get("file")
+    _must_stay_inside(root, [*project.license_files(), Path(readme or "")])
     if project.package:
         _must_be_a_package(project, path)
     _must_be_commands(project, path)
@@ -204,28 +208,18 @@ def load_project(root: Path, version: str = "") -> Project:
 
 
 def _read_table(path: Path) -> dict[str, Any]:
+    hint = "run this in the folder of the project, or name that: `--project FOLDER`"
     # Opening a pipe waits for whoever writes to it.
     if path.exists() and not path.is_file():
-        raise BuildError(
-            f"`{path}` is not a regular file",
-            hint="run this in the folder of the project, or name that: `--project FOLDER`",
-        )
+        raise BuildError(f"`{path}` is not a regular file", hint=hint)
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BuildError(
-            f"cannot read `{path}`: {error.strerror}",
-            hint="run this in the folder of the project, or name that: `--project FOLDER`",
-        ) from None
+        with adding_reason(BuildError(f"cannot read `{path}`", hint=hint)):
+            return tomllib.loads(path.read_text("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BuildError(
             f"cannot read `{path}`: {error}",
             hint='correct it: it is TOML in UTF-8, with texts in quotes, as `name = "example"`',
         ) from None
-
-
-def _as_texts(value: str | Sequence[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _must_be_commands(project: Project, path: Path) -> None:
@@ -240,34 +234,27 @@ def _must_be_commands(project: Project, path: Path) -> None:
                 hint=f"take `{name}` out of `[project.scripts]`: the program itself is the command",
             )
         module = reference.partition(":")[0].strip()
-        if not _is_there(project, module):
+        top = module.partition(".")[0]
+        place = project.root / module.replace(".", "/")
+        is_there = place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+        if top != project.package:
+            # It may be in what the project depends on.
+            is_there = bool(project.metadata.dependencies)
+        if not is_there:
             raise BuildError(
                 f"`{path}` has the script `{name}`, and the wheel has no module `{module}` for it",
                 hint="correct it, or name the folder that has it: `package` under `[tool.leanspec-build]`",
             )
 
 
-def _is_there(project: Project, module: str) -> bool:
-    """Tell whether a script's module is in the wheel, or may be in what the project depends on."""
-    top = module.partition(".")[0]
-    if top != project.package:
-        return bool(project.metadata.dependencies)
-    place = project.root / module.replace(".", "/")
-    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
-
-
 def _must_be_a_package(project: Project, path: Path) -> None:
-    if not (project.root / project.package / "__init__.py").is_file():
+    """Raise BuildError if there is no package, a pattern matches nothing, or the package contains a link."""
+    folder = project.root / project.package
+    if not (folder / "__init__.py").is_file():
         raise BuildError(
             f"`{path}` names the package `{project.package}`, but there is no such folder next to it",
             hint=f"it is a folder with an `__init__.py`: `{project.package}/__init__.py`",
         )
-    _must_be_files(project, path)
-
-
-def _must_be_files(project: Project, path: Path) -> None:
-    """Raise BuildError if a pattern matches nothing, or if the package contains a link."""
-    folder = project.root / project.package
     for pattern in (*project.data, *filter(None, [project.record])):
         if not any(file.is_file() for file in folder.glob(pattern)):
             raise BuildError(
@@ -281,13 +268,6 @@ def _must_be_files(project: Project, path: Path) -> None:
                 f"`{source}` is a link that leads out of the package, or nowhere",
                 hint="copy the file into the package",
             )
-
-
-def _readme(table: dict[str, Any]) -> list[Path]:
-    readme = table["project"].get("readme")
-    if isinstance(readme, dict):
-        readme = readme.get("file")
-    return [Path(readme)] if readme else []
 
 
 def _matches(root: Path, pattern: str) -> tuple[Path, list[Path]]:

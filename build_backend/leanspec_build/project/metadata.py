@@ -8,7 +8,7 @@ import pyproject_metadata
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.version import InvalidVersion, Version
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, listed
 
 from .version import find_version
 
@@ -45,7 +45,9 @@ def read_metadata(
     _must_be_a_licence_expression(project.get("license"), path)
     metadata = _parsed(table | {"project": project}, root, path)
     if metadata.license_files is None:
-        metadata.license_files = _default_license_files(root)
+        files = {file for pattern in LICENSE_FILES for file in root.glob(pattern)}
+        names = sorted(file.relative_to(root) for file in files if file.is_file())
+        metadata.license_files = names or None
     return metadata
 
 
@@ -82,16 +84,6 @@ def metadata_file(metadata: pyproject_metadata.StandardMetadata) -> bytes:
         return bytes(metadata.as_rfc822())
 
 
-def _default_license_files(root: Path) -> list[Path] | None:
-    files = {
-        file.relative_to(root)
-        for pattern in LICENSE_FILES
-        for file in root.glob(pattern)
-        if file.is_file()
-    }
-    return sorted(files) or None
-
-
 def _with_version(
     project: dict[str, Any], root: Path, path: Path, version: str
 ) -> dict[str, Any]:
@@ -101,11 +93,9 @@ def _with_version(
         static = {key: value for key, value in project.items() if key != "dynamic"}
         return static | {"version": _valid(version) or find_version(root, path)}
     if dynamic != []:
-        fields = f"`{dynamic}`"
-        if isinstance(dynamic, list):
-            fields = ", ".join(f"`{field}`" for field in dynamic)
+        fields = dynamic if isinstance(dynamic, list) else [dynamic]
         raise BuildError(
-            f"`{path}` calls {fields} dynamic, but nothing here computes it",
+            f"`{path}` calls {listed(fields)} dynamic, but nothing here computes it",
             hint="write the value under `[project]` and take it out of `dynamic`;"
             " `version` alone may stand there",
         )

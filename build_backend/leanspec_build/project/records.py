@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, adding_reason
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 # A name that a package URL can have.
@@ -56,7 +56,7 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _is_list_of_objects(value: object) -> bool:
+def _are_objects(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_object, value))
 
 
@@ -86,7 +86,7 @@ SOURCE = {
     "package": RecordField("the name of a package", _matches(NPM_NAME)),
     "version": TEXT,
     "integrity": RecordField("a text", lambda value: isinstance(value, str)),
-    "packages": RecordField("a list of objects", _is_list_of_objects, fields=CRATE),
+    "packages": RecordField("a list of objects", _are_objects, fields=CRATE),
     "openssl": RecordField("an object", _is_object, fields=LIBRARY),
 }
 NPM_SOURCE = {
@@ -125,13 +125,12 @@ def read_data_record(data: bytes, path: Path) -> dict[str, Any]:
 def read_release(path: Path) -> bytes:
     """Return the description of a release, for a stub; raises BuildError if it describes none."""
     message = f"`{path}` is not the description of a release"
-    try:
+    error = BuildError(
+        f"cannot read the description of a release in `{path}`",
+        hint=f"write one, for example `{RELEASE_EXAMPLE}`",
+    )
+    with adding_reason(error):
         data = path.read_bytes()
-    except OSError as error:
-        raise BuildError(
-            f"cannot read the description of a release in `{path}`: {error.strerror}",
-            hint=f"write one, for example `{RELEASE_EXAMPLE}`",
-        ) from None
     _read(data, message, RELEASE, RELEASE_EXAMPLE)
     return data
 

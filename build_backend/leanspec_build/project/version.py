@@ -1,5 +1,6 @@
 """Version of a project that calls it dynamic: Cargo's, or the tag of the commit."""
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, listed
 
 STATE_IT = (
     'write `version = "..."` under `[project]`, and take it out of `dynamic`;'
@@ -33,18 +34,18 @@ def find_version(root: Path, path: Path) -> str:
 
 
 def _of_cargo(cargo: Path) -> str:
-    """Return the version of a package, or of the workspace that it is in."""
-    version = _version_in(_read(cargo), "package") or _of_workspace(cargo)
-    if version is None:
+    """Return Python's form (PEP 440) of the version of a package, or of its workspace: `1.0.0-rc.1` is `1.0.0rc1`."""
+    text = _version_in(_read(cargo), "package") or None
+    # The root of a workspace is this folder, or one above it.
+    for folder in cargo.resolve().parents:
+        manifest = folder / "Cargo.toml"
+        if text is None and manifest.is_file():
+            text = _version_in(_read(manifest), "workspace", "package")
+    if text is None:
         raise BuildError(
             f"`{cargo}` states no version",
             hint='add `version = "..."` under `[package]` or `[workspace.package]`',
         )
-    return _of_semver(version, cargo)
-
-
-def _of_semver(text: str, cargo: Path) -> str:
-    """Return Python's form of a version of Cargo (PEP 440): `1.0.0-rc.1` is `1.0.0rc1`."""
     try:
         version = Version(text)
     except InvalidVersion:
@@ -56,17 +57,6 @@ def _of_semver(text: str, cargo: Path) -> str:
             hint="`-alpha.1`, `-beta.1`, `-rc.1` and `-dev.1` have one; `--version 1.2.3` gives another version",
         )
     return str(version)
-
-
-def _of_workspace(cargo: Path) -> str | None:
-    """Return the version that packages of a workspace share; its root is this folder, or one above it."""
-    for folder in cargo.resolve().parents:
-        manifest = folder / "Cargo.toml"
-        if manifest.is_file():
-            shared = _version_in(_read(manifest), "workspace", "package")
-            if shared is not None:
-                return shared
-    return None
 
 
 def _version_in(table: object, *keys: str) -> str | None:
@@ -109,24 +99,19 @@ def _of_tag(root: Path, path: Path) -> str:
             f"`{path}` calls the version dynamic, and there is no `Cargo.toml`, nor a tag: {lines[0]}",
             hint=STATE_IT,
         ) from None
-    versions = {version for tag in output.splitlines() for version in _in_tag(tag)}
+    versions = set()
+    for match in filter(None, map(TAG.fullmatch, output.splitlines())):
+        with contextlib.suppress(InvalidVersion):
+            versions.add(Version(match[1]))
     if len(versions) == 1:
         return str(versions.pop())
     if versions:
-        listed = " and ".join(f"`{version}`" for version in sorted(versions))
+        names = listed(sorted(versions), " and ")
         raise BuildError(
-            f"`{path}` calls the version dynamic, and this commit has the tags of {len(versions)} versions: {listed}",
+            f"`{path}` calls the version dynamic, and this commit has the tags of {len(versions)} versions: {names}",
             hint="say which one it is: `--version 1.2.3`; or delete the wrong tag: `git tag -d v1.2.3`",
         )
     raise BuildError(
         f"`{path}` calls the version dynamic, and this commit has no tag of a version",
         hint=GIVE_IT,
     )
-
-
-def _in_tag(tag: str) -> list[Version]:
-    match = TAG.fullmatch(tag)
-    try:
-        return [Version(match[1])] if match else []
-    except InvalidVersion:
-        return []

@@ -11,13 +11,8 @@ PROGRAM_FOLDERS = ("$ORIGIN", "${ORIGIN}", "@executable_path", "@loader_path")
 ENVIRONMENT = "/parent/environment"
 # Temporary ones are refused.
 USUAL_FOLDERS = (
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/usr",
-    "/System",
-    *TEMPORARY_FOLDERS,
-    ENVIRONMENT,
+    *("/lib", "/lib32", "/lib64", "/usr", "/System"),
+    *(*TEMPORARY_FOLDERS, ENVIRONMENT),
 )
 
 

@@ -21,7 +21,7 @@ import yaml
 from leanspec_build.any_program.universal import join
 from leanspec_build.archives import Member, read_members
 from leanspec_build.errors import BuildError
-from leanspec_build.formats.crates import embedded_crates
+from leanspec_build.formats.embedded import embedded_crates
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.formats.facts import Signature
 from leanspec_build.tags.model import Tags, of_all

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
+from leanspec_build.binaries import read_binary
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.elf_file import ELF_MAGIC
 from leanspec_build.formats.executable import (
     LARGEST_FILE,
-    load_executable,
     parse_executable,
     read_executable,
 )
@@ -147,8 +147,9 @@ def test_a_file_of_more_than_is_read_is_refused(
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(headers.elf())
-    data, executable = load_executable(path)
-    assert (data, executable) == (headers.elf(), read_executable(path))
+    binary = read_binary(path)
+    assert binary.source.load() == headers.elf()
+    assert binary.executable == read_executable(path)
     with monkeypatch.context() as patch:
         patch.setattr("leanspec_build.formats.executable.LARGEST_FILE", len(headers.elf()))
         assert read_executable(path) == parse_executable(headers.elf(), "it")
@@ -158,7 +159,7 @@ def test_a_file_of_more_than_is_read_is_refused(
         with pytest.raises(BuildError, match="more than the"):
             read_executable(path)
     os.truncate(path, LARGEST_FILE + 1)
-    for read in (read_executable, load_executable):
+    for read in (read_executable, read_binary):
         with pytest.raises(BuildError, match="more than the 536870912 that are read"):
             read(path)
 

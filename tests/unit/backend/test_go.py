@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 from leanspec_build.errors import NoTagError
+from leanspec_build.formats.embedded import embedded_modules
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.formats.facts import EmbeddedPackage
-from leanspec_build.formats.go_modules import embedded_modules
 from leanspec_build.tags.derive import platform_tags
 
 from tests.support import headers
