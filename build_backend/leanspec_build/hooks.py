@@ -16,8 +16,8 @@ from .any_program import programs
 from .any_program.sets import folders_of
 from .errors import BuildError, adding_reason, note
 from .project.index_rules import refusal_notes
+from .project.keys import read_settings
 from .project.manifest import Project, load_project
-from .project.settings import read_settings
 from .tags.model import LINK
 from .wheel import LOCAL_LEVEL, Content, metadata_entries, write_wheel
 

@@ -11,12 +11,12 @@ from typing import Any
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from .archives import Bounds, read_members
-from .errors import BuildError, NotAWheelError
+from .errors import BuildError, NotAWheelError, listed
 from .formats.elf_file import ELF_MAGIC
 from .formats.executable import must_be_file, parse_executable, read_executable
 from .formats.facts import Executable, FileFormat
 from .tags.derive import platform_tags
-from .tags.model import Promise, Tags, oldest_systems
+from .tags.model import Promise, Tags, dotted, oldest_systems
 from .tags.platforms import platform_key
 from .wheel_record import must_match_record
 
@@ -91,7 +91,12 @@ def show(files: list[Path], *, as_json: bool) -> int:
 
     Raises BuildError for the files that cannot be read, after the others are shown.
     """
-    inspections, errors = inspect_files(files)
+    inspections, errors = [], []
+    for file in files:
+        try:
+            inspections.append(inspect_file(file))
+        except BuildError as error:
+            errors.append(error)
     if as_json:
         print(json.dumps(as_objects(inspections), indent=2))  # noqa: T201
     else:
@@ -102,17 +107,6 @@ def show(files: list[Path], *, as_json: bool) -> int:
         messages = "\n".join(error.message for error in errors)
         raise BuildError(messages, hint="; ".join(hints) or None)
     return int(any(inspection.promises_too_much for inspection in inspections))
-
-
-def inspect_files(files: Iterable[Path]) -> tuple[list[Inspection], list[BuildError]]:
-    """Inspect all files that can be read; return an error for each of the others."""
-    inspections, errors = [], []
-    for file in files:
-        try:
-            inspections.append(inspect_file(file))
-        except BuildError as error:
-            errors.append(error)
-    return inspections, errors
 
 
 def as_objects(inspections: Iterable[Inspection]) -> list[dict[str, Any]]:
@@ -133,18 +127,16 @@ def _facts_lines(facts: dict[str, Any], indent: str) -> Iterator[str]:
         if key in ("file", "executables") or value in (None, (), {}):
             continue
         for line in value if key == "reasons" else [value]:
-            text = _words(line)
+            text = str(line)
+            if isinstance(line, dict):
+                text = ", ".join(f"{name} {word}" for name, word in line.items())
+            elif isinstance(line, tuple):
+                text = ", ".join(map(str, line))
             if key == "verdict":
                 text = f"its tags are {text}"
             yield f"{indent}  {key.replace('_', ' '):14} {text}"
     for executable in facts.get("executables", []):
         yield from _facts_lines(executable, f"{indent}  ")
-
-
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {text}" for key, text in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def inspect_file(path: Path) -> Inspection:
@@ -161,13 +153,10 @@ def _inspect(
         tags = platform_tags(executable, bundled)
     except BuildError as error:
         tags = Tags((), (error.message,))
-    minimum = {
-        cpu: f"{major}.{minor}" for cpu, (major, minor) in executable.macos_minimum.items()
-    }
+    minimum = {cpu: dotted(version) for cpu, version in executable.macos_minimum.items()}
     platform = platform_key(executable)
     if platform is not None and executable.libc == "musl":
         platform += "-musl"
-    signatures = {cpu: str(text) for cpu, text in executable.signatures.items()}
     facts = ExecutableFacts(
         file=file,
         format=executable.format,
@@ -177,7 +166,7 @@ def _inspect(
         libc_floor=executable.highest("GLIBC"),
         macos_minimum=minimum or None,
         needed=executable.needed,
-        signatures=signatures,
+        signatures={cpu: str(text) for cpu, text in executable.signatures.items()},
         platform_tags=tags.platforms,
         publishable=tags.publishable,
         reasons=tags.reasons,
@@ -196,11 +185,11 @@ def _notes(executable: Executable) -> Iterator[str]:
         if highest:
             yield f"needs {prefix}_{highest}"
     if executable.run_path:
-        yield f"run path {', '.join(f'`{folder}`' for folder in executable.run_path)}"
+        yield f"run path {listed(executable.run_path)}"
     for library in executable.audit_libraries:
         yield f"audit library {library}"
-    for cpu, (major, minor) in executable.macos_sdk.items():
-        yield f"{cpu}: SDK {major}.{minor}"
+    for cpu, version in executable.macos_sdk.items():
+        yield f"{cpu}: SDK {dotted(version)}"
 
 
 def _inspect_wheel(path: Path) -> Inspection:
@@ -224,13 +213,10 @@ def _inspect_wheel(path: Path) -> Inspection:
         # A static program needs no libc: the oldest policy is the limit of the policies, not of it.
         promise = {key: max(promise[key], content.get(key, (0, 0))) for key in promise}
     verdict, reasons = judge(promise, content)
-    damaged = [
-        f"`{name}` is damaged: it starts nowhere"
-        for name, data in contents.items()
-        if _is_damaged(data)
-    ]
+    damaged = [name for name, data in contents.items() if _is_damaged(data)]
     if damaged:
-        verdict, reasons = Verdict.LOOSE, damaged
+        reasons = [f"`{name}` is damaged: it starts nowhere" for name in damaged]
+        verdict = Verdict.LOOSE
     facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), executables)
     return Inspection(facts, tuple(note for inner in inspections for note in inner.notes))
 
@@ -281,34 +267,26 @@ def _common(promises: list[Promise]) -> Promise:
 
 def judge(name: Promise, content: Promise) -> tuple[Verdict, list[str]]:
     """Compare what a wheel's name promises with what its executables run on; return verdict and reasons."""
-    loose = []
+    loose, strict = [], []
     for key, number in name.items():
+        promise = _system(key, number)
         if key not in content:
-            loose.append(
-                f"it promises {_system(key, number)}, its content does not run there"
-            )
+            loose.append(f"it promises {promise}, its content does not run there")
         elif number < content[key]:
             need = _system(key, content[key])
-            loose.append(f"it promises {_system(key, number)}, its content needs {need}")
+            loose.append(f"it promises {promise}, its content needs {need}")
+    for key, number in content.items():
+        need = _system(key, number)
+        # A universal2 tag speaks for both CPUs of macOS.
+        is_covered = key[0] == "macosx" and ("macosx", "universal2") in name
+        if name.get(key, number) > number:
+            promise = _system(key, name[key])
+            strict.append(f"its content runs on {need}, it promises {promise} only")
+        elif key not in name and not is_covered:
+            strict.append(f"its content runs on {need}, which it does not promise")
     if loose:
         return Verdict.LOOSE, loose
-    strict = []
-    for key, number in content.items():
-        if key in name and name[key] > number:
-            promise = _system(key, name[key])
-            strict.append(
-                f"its content runs on {_system(key, number)}, it promises {promise} only"
-            )
-        elif not _is_covered(key, name):
-            strict.append(
-                f"its content runs on {_system(key, number)}, which it does not promise"
-            )
     return (Verdict.STRICT, strict) if strict else (Verdict.TRUE, [])
-
-
-def _is_covered(key: tuple[str, str], name: Promise) -> bool:
-    # A universal2 tag speaks for both CPUs of macOS.
-    return key in name or (key[0] == "macosx" and ("macosx", "universal2") in name)
 
 
 def _system(key: tuple[str, str], number: tuple[int, int]) -> str:

@@ -5,6 +5,7 @@ warehouse/forklift/metadata.py); rules of the standard are left to `packaging`.
 """
 
 import copy
+import itertools
 from collections.abc import Iterator
 from email.utils import getaddresses
 from typing import NamedTuple
@@ -59,12 +60,12 @@ def refusal_notes(project: Project) -> list[str]:
 def _refusals_of(project: Project) -> list[IndexRefusal | str]:
     metadata = copy.copy(project.metadata)
     lines = (metadata.description or "").splitlines()
-    if not lines[1:]:
-        return [*refusals_of(metadata_file(metadata))]
-    # With one line, the other faults show.
-    metadata.description = lines[0]
-    problem = f"`description` has {len(lines)} lines; the index takes one"
-    return [problem, *refusals_of(metadata_file(metadata))]
+    problems = []
+    if lines[1:]:
+        problems = [f"`description` has {len(lines)} lines; the index takes one"]
+        # With one line, the other faults show.
+        metadata.description = lines[0]
+    return [*problems, *refusals_of(metadata_file(metadata))]
 
 
 def refusals_of(data: bytes) -> list[IndexRefusal]:
@@ -72,7 +73,7 @@ def refusals_of(data: bytes) -> list[IndexRefusal]:
     try:
         metadata = Metadata.from_email(data, validate=True)
     except ExceptionGroup as group:
-        return list(standard_refusals(group))
+        return [*standard_refusals(group)]
     if any(name.startswith(PRIVATE) for name in metadata.classifiers or []):
         return []
     return list(index_refusals(metadata))
@@ -86,36 +87,40 @@ def standard_refusals(group: ExceptionGroup[Exception]) -> Iterator[IndexRefusal
 
 def index_refusals(metadata: Metadata) -> Iterator[IndexRefusal]:
     """Yield what the index refuses in addition to the standard."""
+    rules = (_fields, _classifiers, _addresses, _urls)
+    for key, expected, actual in itertools.chain.from_iterable(
+        rule(metadata) for rule in rules
+    ):
+        yield IndexRefusal(f"metadata: {key}", expected, actual)
+
+
+# Key, expected and actual value.
+Problems = Iterator[tuple[str, str, object]]
+
+
+def _fields(metadata: Metadata) -> Problems:
     if metadata.version.local:
-        yield IndexRefusal("metadata: Version", "no local version", metadata.version)
+        yield "Version", "no local version", metadata.version
     summary = metadata.summary or ""
     if len(summary) > LONGEST_SUMMARY:
-        expected = f"at most {LONGEST_SUMMARY} characters"
-        yield IndexRefusal("metadata: Summary", expected, len(summary))
+        yield "Summary", f"at most {LONGEST_SUMMARY} characters", len(summary)
     if metadata.license and metadata.license_expression:
-        expected = "none in addition to License-Expression"
-        yield IndexRefusal("metadata: License", expected, metadata.license[:40])
+        yield "License", "none in addition to License-Expression", metadata.license[:40]
     for requirement in metadata.requires_dist or []:
         if requirement.url:
-            yield IndexRefusal(
-                "metadata: Requires-Dist", "no direct reference", requirement
-            )
-    yield from _classifiers(metadata)
-    yield from _addresses(metadata)
-    yield from _urls(metadata)
+            yield "Requires-Dist", "no direct reference", requirement
 
 
-def _classifiers(metadata: Metadata) -> Iterator[IndexRefusal]:
-    subject = "metadata: Classifier"
+def _classifiers(metadata: Metadata) -> Problems:
     for classifier in metadata.classifiers or []:
         if classifier not in all_classifiers:
-            yield IndexRefusal(subject, "one of the index's classifiers", classifier)
+            yield "Classifier", "one of the index's classifiers", classifier
         elif classifier in deprecated_classifiers:
             instead = ", ".join(deprecated_classifiers[classifier]) or "none"
-            yield IndexRefusal(subject, f"the one that replaces it: {instead}", classifier)
+            yield "Classifier", f"the one that replaces it: {instead}", classifier
 
 
-def _addresses(metadata: Metadata) -> Iterator[IndexRefusal]:
+def _addresses(metadata: Metadata) -> Problems:
     texts = [text for text in (metadata.author_email, metadata.maintainer_email) if text]
     if not texts:
         return
@@ -126,34 +131,29 @@ def _addresses(metadata: Metadata) -> Iterator[IndexRefusal]:
         try:
             email_validator.validate_email(address, check_deliverability=False)
         except email_validator.EmailNotValidError as error:
-            yield IndexRefusal("metadata: email", "an address", f"{address!r}: {error}")
+            yield "email", "an address", f"{address!r}: {error}"
 
 
-def _urls(metadata: Metadata) -> Iterator[IndexRefusal]:
+def _urls(metadata: Metadata) -> Problems:
     urls = [("Home-page", metadata.home_page), ("Download-URL", metadata.download_url)]
     for label, url in [*urls, *(metadata.project_urls or {}).items()]:
         if len(label) > LONGEST_LABEL:
             expected = f"a label of at most {LONGEST_LABEL} characters"
-            yield IndexRefusal("metadata: Project-URL", expected, label)
+            yield "Project-URL", expected, label
         if not label:
-            yield IndexRefusal("metadata: Project-URL", "a label", url)
+            yield "Project-URL", "a label", url
         if url is not None and not _is_url(url):
-            yield IndexRefusal(f"metadata: {label}", "an http(s) URL", url or "nothing")
+            yield label, "an http(s) URL", url or "nothing"
 
 
 def _is_url(text: str) -> bool:
-    from rfc3986 import uri_reference, validators  # noqa: PLC0415 - as above
-    from rfc3986.exceptions import ValidationError  # noqa: PLC0415
+    from rfc3986 import exceptions, uri_reference, validators  # noqa: PLC0415 - as above
 
-    rules = (
-        validators.Validator()
-        .allow_schemes("http", "https")
-        .require_presence_of("scheme", "host")
-    )
+    rules = validators.Validator().allow_schemes("http", "https")
+    rules = rules.require_presence_of("scheme", "host")
+    rules = rules.check_validity_of("scheme", "host", "path", "query")
     try:
-        rules.check_validity_of("scheme", "host", "path", "query").validate(
-            uri_reference(text).normalize()
-        )
-    except ValidationError:
+        rules.validate(uri_reference(text).normalize())
+    except exceptions.ValidationError:
         return False
     return True

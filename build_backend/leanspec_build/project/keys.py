@@ -1,4 +1,4 @@
-"""Keys of the table `[tool.leanspec-build]`: the value of each, and which go together."""
+"""Keys of the table `[tool.leanspec-build]`, and config settings of one build: the values, and which go together."""
 
 import dataclasses
 import enum
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
-from leanspec_build.errors import BuildError, escaped
+from leanspec_build.errors import BuildError, escaped, listed
 from leanspec_build.tags.floors import read_floor
 
 from .names import same_name, without_exe
@@ -61,6 +61,9 @@ KEYS = {
 }
 # Keys of programs for the path, and those that may not stand beside them.
 OF_PROGRAMS, OF_PACKAGES = ("programs", "from"), ("executable", "record", "repair")
+# Config settings of one build, and those that exclude each other.
+SETTINGS = ("platform", "binary", "from", "repair", "stub", "version")
+EXCLUSIVE = (("platform", "binary"), ("from", "binary"))
 
 
 def read_keys(table: object, path: Path) -> dict[str, Any]:
@@ -88,21 +91,19 @@ def read_keys(table: object, path: Path) -> dict[str, Any]:
     _must_be_a_package(table, path)
     for pattern in [*table.get("data", []), *filter(None, [table.get("record")])]:
         _must_stay_inside(pattern, "data", path)
-    data_files = table.get("data-files", {})
-    for folder, patterns in data_files.items():
-        for place in (folder, *patterns):
-            _must_stay_inside(place, "data-files", path)
-    _must_be_different(data_files, path)
+    _must_be_data_files(table.get("data-files", {}), path)
     _must_be_floors(table.get("floors", {}), path)
     must_be_a_repair(table.get("repair"), f"`{path}`")
-    _must_be_platforms(table.get("platforms"), path)
+    if table.get("platforms") == []:
+        _refuse(path, "wants a list of names as `platforms`", KEYS["platforms"].example)
+    for name in table.get("platforms", []):
+        must_be_a_platform(name, f"`{path}`")
     return dict(table)
 
 
 def names_hint(name: str, names: Iterable[str], words: str, form: str = "{}") -> str:
     """Return a hint that lists the valid names, and first the one that is nearly `name`."""
-    listed = ", ".join(f"`{form.format(valid)}`" for valid in names)
-    hint = f"{words} {listed}"
+    hint = f"{words} {listed(map(form.format, names))}"
     import difflib  # noqa: PLC0415 - few need it
 
     for near in difflib.get_close_matches(name, names, n=1):
@@ -116,10 +117,8 @@ def _refuse(path: Path, problem: str, example: str) -> NoReturn:
 
 def _is(value: object, kind: ValueKind) -> bool:
     """Tell whether a value is of a kind; nothing in it may be empty."""
-    if kind is ValueKind.FLAG:
-        return isinstance(value, bool)
-    if kind is ValueKind.TEXT:
-        return isinstance(value, str) and bool(value)
+    if kind in (ValueKind.FLAG, ValueKind.TEXT):
+        return isinstance(value, bool if kind is ValueKind.FLAG else str) and value != ""
     if kind is ValueKind.TEXTS:
         return isinstance(value, list) and all(_is(item, ValueKind.TEXT) for item in value)
     if kind is ValueKind.TEXT_OR_TEXTS:
@@ -140,11 +139,8 @@ def _must_go_together(table: Mapping[str, Any], path: Path) -> None:
         if needed not in table:
             _refuse(path, f"has `{key}` without `{needed}`", KEYS[needed].example)
     if not {"programs", "from", "package"} & set(table):
-        _refuse(
-            path,
-            "neither says where programs are nor names a `package`",
-            KEYS["from"].example,
-        )
+        problem = "neither says where programs are nor names a `package`"
+        _refuse(path, problem, KEYS["from"].example)
 
 
 def _must_be_programs(names: list[str], path: Path) -> None:
@@ -197,10 +193,12 @@ def _must_stay_inside(pattern: str, key: str, path: Path) -> None:
         )
 
 
-def _must_be_different(folders: Iterable[str], path: Path) -> None:
-    """Raise BuildError if a folder is named twice, which TOML sees only where the text is the same."""
+def _must_be_data_files(table: Mapping[str, list[str]], path: Path) -> None:
+    """Raise BuildError if a folder is named twice, which TOML sees only where the text is the same, or leads out."""
     texts: dict[PurePosixPath, str] = {}
-    for text in folders:
+    for text, patterns in table.items():
+        for place in (text, *patterns):
+            _must_stay_inside(place, "data-files", path)
         other = texts.setdefault(PurePosixPath(text), text)
         if other != text:
             raise BuildError(
@@ -226,13 +224,6 @@ def _must_be_floors(table: Mapping[str, str], path: Path) -> None:
             )
 
 
-def _must_be_platforms(names: list[str] | None, path: Path) -> None:
-    if names == []:
-        _refuse(path, "wants a list of names as `platforms`", KEYS["platforms"].example)
-    for name in names or []:
-        must_be_a_platform(name, f"`{path}`")
-
-
 def must_be_a_platform(name: str, source: str) -> None:
     """Raise BuildError unless this is the name of a platform that a wheel can be for."""
     if not re.fullmatch(PLATFORMS, name):
@@ -249,3 +240,31 @@ def must_be_a_repair(value: str | None, source: str) -> None:
             f"{source} asks for the repair `{value}`",
             hint=f"the repairs are {', '.join(REPAIRS)}",
         )
+
+
+def read_settings(settings: Mapping[str, object] | None) -> dict[str, str]:
+    """Return the config settings of `-C name=value`; raises BuildError for one that is not valid."""
+    chosen: dict[str, str] = {}
+    for key, value in (settings or {}).items():
+        if key not in SETTINGS:
+            hint = names_hint(key, SETTINGS, "the settings are", "-C {}=...")
+            raise BuildError(f"the config setting `{key}` is unknown", hint=hint)
+        if not isinstance(value, str) or not value:
+            raise BuildError(
+                f"the config setting `{key}` wants one text, not `{value}`",
+                hint=f"give it once: `-C {key}=VALUE`",
+            )
+        chosen[key] = value
+    for one, other in EXCLUSIVE:
+        if {one, other} <= set(chosen):
+            raise BuildError(
+                f"the config settings `{one}` and `{other}` exclude each other",
+                hint="give one of them",
+            )
+    if "stub" in chosen and set(chosen) - {"stub", "version"}:
+        raise BuildError(
+            "the config setting `stub` stands alone: a stub carries no binary",
+            hint="leave the others out",
+        )
+    must_be_a_repair(chosen.get("repair"), "the config setting `repair`")
+    return chosen

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from leanspec_build.binaries import choose_binary
 from leanspec_build.errors import BuildError
-from leanspec_build.project.keys import KEYS
+from leanspec_build.project.keys import KEYS, read_settings
 from leanspec_build.project.manifest import load_project
 from leanspec_build.project.records import (
     RELEASE_EXAMPLE,
     read_binary_record,
     read_release,
 )
-from leanspec_build.project.settings import read_settings
 
 from scripts.environment import ROOT
 from tests.support import headers
