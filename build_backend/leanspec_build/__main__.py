@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .errors import BuildError, UsageError, note
 
@@ -21,6 +21,31 @@ examples:
   python -m leanspec_build all --platform linux-x64 --platform darwin-arm64
   python -m leanspec_build all --dry-run
 """
+REPEATABLE = {"action": "append", "default": []}
+FLAG = {"action": "store_true"}
+ALL_OPTIONS: dict[str, dict[str, Any]] = {
+    "--project": {"type": Path, "default": Path(), "help": "default: this folder"},
+    "--from": {
+        **REPEATABLE,
+        "dest": "places",
+        "metavar": "PLACE",
+        "help": "repeatable; default: `from` of the project",
+    },
+    "--platform": {
+        **REPEATABLE,
+        "dest": "platforms",
+        "metavar": "NAME",
+        "help": "repeatable; default: all",
+    },
+    "--local": FLAG | {"help": "make wheels that no public index takes, too"},
+    "--out": {
+        "type": Path,
+        "default": Path("wheelhouse"),
+        "help": "default: wheelhouse",
+    },
+    "--version": {"default": "", "help": "of a project that calls it dynamic"},
+    "--dry-run": FLAG | {"help": "say what would be made, and write nothing"},
+}
 INSPECT = """\
 Show what the headers of executables say, and the tags that follow. For a wheel, show
 whether the tags in its name are true, too strict or too loose. Exits with 1 if one is
@@ -44,16 +69,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         note("error: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read this has ended, as `head` does; what is still to be written goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
     except OSError as error:
         # Files have names, and messages of their own.
         if error.filename is not None:
             raise
-        note(f"error: cannot write to standard output: {error.strerror}")
-        note("hint: free space there, or write it elsewhere")
+        # Whoever read this may have ended, as `head` does.
+        if not isinstance(error, BrokenPipeError):
+            note(f"error: cannot write to standard output: {error.strerror}")
+            note("hint: free space there, or write it elsewhere")
+        # What is still to be written goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     return code
@@ -88,53 +112,18 @@ def _parser() -> argparse.ArgumentParser:
         help="print the version of this command",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_all(commands.add_parser("all", help="one wheel per kind of machine"))
-    _add_inspect(commands.add_parser("inspect", help="what a program or a wheel is"))
-    for command in commands.choices.values():
+    make = commands.add_parser("all", help="one wheel per kind of machine")
+    make.description, make.epilog = ALL, ALL_EXAMPLES
+    for name, arguments in ALL_OPTIONS.items():
+        make.add_argument(name, **arguments)
+    inspect = commands.add_parser("inspect", help="what a program or a wheel is")
+    inspect.description, inspect.epilog = INSPECT, INSPECT_EXAMPLES
+    inspect.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    for command, thing in ((make, "wheel"), (inspect, "file")):
+        help_line = f"print a JSON array, one object per {thing}"
+        command.add_argument("--json", action="store_true", help=help_line)
         command.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
-
-
-def _add_all(parser: argparse.ArgumentParser) -> None:
-    parser.description, parser.epilog = ALL, ALL_EXAMPLES
-    parser.add_argument("--project", type=Path, default=Path(), help="default: this folder")
-    parser.add_argument(
-        "--from",
-        dest="places",
-        action="append",
-        default=[],
-        metavar="PLACE",
-        help="repeatable; default: `from` of the project",
-    )
-    parser.add_argument(
-        "--platform",
-        dest="platforms",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="repeatable; default: all",
-    )
-    parser.add_argument(
-        "--local", action="store_true", help="make wheels that no public index takes, too"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("wheelhouse"), help="default: wheelhouse"
-    )
-    parser.add_argument("--version", default="", help="of a project that calls it dynamic")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be made, and write nothing"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON array, one object per wheel"
-    )
-
-
-def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.description, parser.epilog = INSPECT, INSPECT_EXAMPLES
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument(
-        "--json", action="store_true", help="print a JSON array, one object per file"
-    )
 
 
 def _end(code: int) -> NoReturn:
