@@ -2,12 +2,12 @@
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import shlex
 import shutil
 import tempfile
-import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -34,8 +34,8 @@ from .selection import choose_platforms
 from .sets import find_sets
 from .stub import stub_content
 
-# Several programs up to this are compressed at the same time.
-SMALL = 32 << 20
+# Several programs are compressed at the same time that have no more bytes together.
+SMALL = 64 << 20
 # How long a step may take until it is named.
 SILENT_SECONDS = 2
 # Where the programs are from, and the content of their wheel.
@@ -97,15 +97,14 @@ def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[s
     All are written elsewhere first: after an error or Ctrl-C, nothing is there that was not yielded.
     """
     contents = [content for _, content in wheels]
-    memory = Memory(2 * max(map(_needed_memory, contents)))
-
-    def make(content: Content) -> str:
-        with memory.reserved(_needed_memory(content)):
-            return write_wheel(folder, project, content)
-
+    entries = (entry for content in contents for entry in content.entries)
+    largest = max((entry.source.size for entry in entries), default=0)
+    # Two large programs at a time are in memory, compressed, or as many small ones as take no more.
+    most = max(2, SMALL // (largest + 1))
     with _folder_inside(out) as folder:
+        make = functools.partial(write_wheel, folder, project)
         # Compressing lets other threads run.
-        pool = ThreadPoolExecutor(os.cpu_count())
+        pool = ThreadPoolExecutor(min(most, os.cpu_count() or 1))
         try:
             futures = [pool.submit(make, content) for content in contents]
             for number, future in enumerate(futures):
@@ -217,29 +216,3 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
             f"no public index takes wheels with these tags:{''.join(lines)}",
             hint=", or ".join(choices),
         )
-
-
-class Memory:
-    """Memory for the wheels that are made at the same time: of several small programs, or of two large ones."""
-
-    def __init__(self, size: int) -> None:
-        self._free = max(size, SMALL)
-        self._condition = threading.Condition()
-
-    @contextlib.contextmanager
-    def reserved(self, size: int) -> Iterator[None]:
-        """Wait until there is as much, and take it meanwhile."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._free >= size)
-            self._free -= size
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._free += size
-                self._condition.notify_all()
-
-
-def _needed_memory(content: Content) -> int:
-    """Return what is in memory while a wheel is made: half of a program, which is more than it shrinks to."""
-    return max((entry.source.size for entry in content.entries), default=0) // 2

@@ -1,15 +1,12 @@
 """Programs from two places for the same machines, of which installers would choose one or the other."""
 
 import dataclasses
-import sys
 from pathlib import Path
 
 from leanspec_build.errors import BuildError, listed, note
+from leanspec_build.tags.model import NEVER
 
 from .program_set import ProgramSet
-
-# A version that no system has.
-NEVER = (sys.maxsize, 0)
 
 
 def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:

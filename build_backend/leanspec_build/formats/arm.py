@@ -73,20 +73,15 @@ def _count(code: bytes, step: int, lower: set[int], upper: set[int]) -> int:
 
 
 def _attributed_cpu(file: ElfFile) -> str | None:
-    version = _arm_version(file)
-    if version is None:
-        return None
-    other = CPUS[0] if version < min(ARCHITECTURES) else CPUS[-1]
-    return ARCHITECTURES.get(version, other)
-
-
-def _arm_version(file: ElfFile) -> int | None:
     for section in file.sections():
         if section[1] == SHT_ARM_ATTRIBUTES:
             size = min(section[5], LARGEST_ATTRIBUTES)
-            return _arm_architecture(
-                file.view.take(section[4], size, "the Arm attributes"), file.view.order
-            )
+            data = file.view.take(section[4], size, "the Arm attributes")
+            version = _arm_architecture(data, file.view.order)
+            if version is None:
+                return None
+            other = CPUS[0] if version < min(ARCHITECTURES) else CPUS[-1]
+            return ARCHITECTURES.get(version, other)
     return None
 
 

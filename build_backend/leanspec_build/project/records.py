@@ -37,10 +37,6 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value) and value.isprintable()
 
 
-def _is_size(value: object) -> bool:
-    return type(value) is int and value >= 0
-
-
 def _is_version(value: object) -> bool:
     try:
         return isinstance(value, str) and bool(Version(value))
@@ -96,7 +92,7 @@ NPM_SOURCE = {
 DATA_RECORD = {"source": RecordField("an object", _is_object, fields=SOURCE)}
 BINARY_RECORD = {
     "sha256": SHA256,
-    "size": RecordField("a whole number", _is_size),
+    "size": RecordField("a whole number", lambda value: type(value) is int and value >= 0),
     # A file for several CPUs has no platform.
     "platform": RecordField("a text or `null`", _or_null(_is_text)),
     "version": RecordField("a version, as `1.0.0`", _is_version),

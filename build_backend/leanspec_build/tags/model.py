@@ -5,6 +5,7 @@ specifications.
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 1
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
 # Family of systems and CPU -> the oldest version of the system.
 Promise = dict[tuple[str, str], tuple[int, int]]
+# A version that no system has.
+NEVER = (sys.maxsize, 0)
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,17 @@ EVERY_MACHINE = Tags(("any",), ())
 def of_all(parts: list[Tags]) -> Tags:
     """Return the tags of several programs that a wheel carries together: what each of them allows."""
     every = dict.fromkeys(tag for part in parts for tag in part.platforms)
-    common = [
-        tag for tag in every if all(_is_allowed(tag, part.platforms) for part in parts)
-    ]
-    cpus = {split_tag(tag)[2] for tag in every}
+    common = []
+    cpus = set()
+    for tag in every:
+        family, number, cpu = split_tag(tag)
+        cpus.add(cpu)
+        # All machines of a tag have to be machines of one of each program's tags.
+        oldest = [
+            oldest_systems(part.platforms).get((family, cpu), NEVER) for part in parts
+        ]
+        if number >= max(oldest):
+            common.append(tag)
     local = [tag for tag in every if tag.startswith("linux_")]
     if local and len(cpus) == 1:
         common = local[:1]  # one of them is for this machine alone, so all are
@@ -72,13 +82,6 @@ def of_all(parts: list[Tags]) -> Tags:
     remarks = dict.fromkeys(remark for part in parts for remark in part.remarks)
     is_local = any(part.is_local for part in parts)
     return Tags(tuple(common), tuple(reasons), tuple(remarks), is_local)
-
-
-def _is_allowed(tag: str, allowed: tuple[str, ...]) -> bool:
-    """Tell whether all machines of a tag are machines of one of the allowed tags."""
-    family, number, cpu = split_tag(tag)
-    oldest = oldest_systems(allowed).get((family, cpu))
-    return oldest is not None and number >= oldest
 
 
 def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
