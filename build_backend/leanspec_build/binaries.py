@@ -16,8 +16,7 @@ from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .project.records import RECORD_EXAMPLE, read_binary_record
 from .source import Source, source_of
-from .tags.derive import platform_tags
-from .tags.floors import exceeds, read_floor
+from .tags.derive import exceeds, platform_tags, read_floor
 from .tags.model import Tags
 from .tags.platforms import host_platform_key, platform_key, platform_keys
 

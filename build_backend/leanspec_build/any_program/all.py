@@ -8,7 +8,7 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -25,14 +25,21 @@ from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
 from leanspec_build.tags.linux import IN_NO_POLICY
-from leanspec_build.tags.model import LINK
-from leanspec_build.wheel import Content, wheel_entries, wheel_name, write_wheel
+from leanspec_build.tags.model import LINK, Tags, dotted, oldest_systems
+from leanspec_build.wheel import (
+    Content,
+    file_entry,
+    made_entry,
+    package_entries,
+    wheel_entries,
+    wheel_name,
+    write_wheel,
+)
 
 from .program_set import ProgramSet
 from .programs import content_of
 from .selection import choose_platforms
 from .sets import find_sets
-from .stub import stub_content
 
 # Several programs are compressed at the same time that have no more bytes together.
 SMALL = 64 << 20
@@ -40,6 +47,28 @@ SMALL = 64 << 20
 SILENT_SECONDS = 2
 # Where the programs are from, and the content of their wheel.
 Wheels = list[tuple[str | None, Content]]
+
+
+# What runs in the stub.
+STUB_SOURCE = Path(__file__).with_name("no_program.py")
+STUB_TAGS = Tags(
+    ("any",), ("it says which machines the others are for, where none of them fits",)
+)
+SYSTEMS = {
+    "manylinux": "Linux with glibc {} or newer",
+    "musllinux": "Linux with musl {} or newer",
+    "linux": "Linux, as that of the build",
+    "macosx": "macOS {} or newer",
+    "win": "Windows",
+    "win32": "Windows",
+}
+# The CPUs of Windows and macOS, by the names that all systems share.
+CPUS = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "universal2": "x86_64 and aarch64",
+    "": "i686",
+}
 
 
 def make_all(options: argparse.Namespace) -> int:
@@ -62,7 +91,7 @@ def make_all(options: argparse.Namespace) -> int:
     ]
     if project.has_stub:
         tags = [tag for programs in sets for tag in programs.tags.platforms]
-        wheels.append((None, stub_content(project, tags)))
+        wheels.append((None, _stub_content(project, tags)))
     if not options.local and not options.dry_run:
         _must_be_publishable(chosen)
     for _, content in wheels:
@@ -216,3 +245,26 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
             f"no public index takes wheels with these tags:{''.join(lines)}",
             hint=", or ".join(choices),
         )
+
+
+def _stub_content(project: Project, tags: Iterable[str]) -> Content:
+    """Return a stub that has the commands of the programs; `tags` are those of the wheels that have them."""
+    package = f"{project.name}_stub"
+    # In words, the oldest system of each kind.
+    machines = sorted(
+        f"{SYSTEMS[family].format(dotted(number))} on {CPUS.get(cpu, cpu)}"
+        for (family, cpu), number in oldest_systems(tags).items()
+    )
+    facts = {
+        "name": project.metadata.name,
+        "version": project.version,
+        "machines": machines,
+    }
+    text = json.dumps(facts, indent=2) + "\n"
+    entries = [
+        *package_entries(project),
+        file_entry(f"{package}/__init__.py", STUB_SOURCE),
+        made_entry(f"{package}/machines.json", text.encode),
+    ]
+    commands = dict.fromkeys(project.programs, f"{package}:main")
+    return Content(entries, STUB_TAGS, commands=commands)

@@ -10,8 +10,16 @@ from collections.abc import Mapping
 from leanspec_build.errors import BuildError, NotAProgramError
 
 from .arm import arm_cpu
-from .elf_damage import must_be_linked, must_be_whole, must_have_code, must_start
-from .elf_file import DT_NEEDED, PF_X, PT_INTERP, PT_LOAD, ElfFile, Note
+from .elf_file import (
+    DT_NEEDED,
+    DT_STRTAB,
+    PF_X,
+    PT_DYNAMIC,
+    PT_INTERP,
+    PT_LOAD,
+    ElfFile,
+    Note,
+)
 from .elf_symbols import imports, version_needs
 from .facts import Executable, FileFormat
 from .go_build import build_settings
@@ -79,13 +87,17 @@ GO_BASELINES = {
 }
 LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
+SHT_STRTAB = 3
+EM_PPC64, EF_PPC64_ABI = 21, 3
+# The longest instruction has 15 bytes.
+FIRST_CODE = 16
 
 
 def parse(data: Bytes, *, library: bool) -> Executable:
     """Read a program, or a shared library; raises BuildError for another kind of file."""
     file = ElfFile(data)
-    must_have_code(file)
-    must_be_whole(file)
+    _must_have_code(file)
+    _must_be_whole(file)
     loader = _loader(file)
     kind = KINDS.get(file.header.kind, str(file.header.kind))
     if kind != "ET_DYN" and (library or kind != "ET_EXEC"):
@@ -98,10 +110,10 @@ def parse(data: Bytes, *, library: bool) -> Executable:
     if not library:
         if kind == "ET_DYN" and not is_pie:
             _must_not_be_library(file, loader)
-        must_start(file)
+        _must_start(file)
         # A packer takes the dynamic segment away, and gives it to the loader itself.
         if not _is_packed(file):
-            must_be_linked(file, loader)
+            _must_be_linked(file, loader)
     needed = tuple(file.name(value) for tag, value in file.entries if tag == DT_NEEDED)
     versions = version_needs(file)
     notes = list(file.notes())
@@ -235,3 +247,58 @@ def _is_packed(file: ElfFile) -> bool:
         return False
     code = [segment for segment in file.of_kind(PT_LOAD) if segment.flags & PF_X]
     return any(file.view.is_compressed(segment.offset, segment.size) for segment in code)
+
+
+# Damage that the loader, or the user, would find later. It would make a promise larger: what is
+# overwritten with zeros needs no library and no version of one any more.
+
+
+def _must_have_code(file: ElfFile) -> None:
+    """Raise NotAProgramError for debug information, which has the headers of its program and no code."""
+    code = [segment for segment in file.of_kind(PT_LOAD) if segment.flags & PF_X]
+    if code and not any(segment.size for segment in code):
+        raise NotAProgramError("has no code: it is the debug information of a program")
+
+
+def _must_be_whole(file: ElfFile) -> None:
+    """Raise BuildError for a file whose tables were overwritten."""
+    if not file.of_kind(PT_LOAD):
+        raise BuildError("is damaged: it has nothing to load")
+    if file.of_kind(PT_DYNAMIC) and file.value(DT_STRTAB) is None:
+        raise BuildError("is damaged: its dynamic segment names no string table")
+    sections = list(file.sections())
+    names = file.header.names
+    if 0 < names < len(sections) and sections[names][1] != SHT_STRTAB:
+        raise BuildError("is damaged: its sections have no names")
+
+
+def _must_be_linked(file: ElfFile, loader: str | None) -> None:
+    """Raise BuildError for a program without a part of what its loader goes by."""
+    needed = {file.name(value) for tag, value in file.entries if tag == DT_NEEDED}
+    if loader is None and needed:
+        raise BuildError("is damaged: it needs libraries, and names no loader")
+    if loader is not None and not file.of_kind(PT_DYNAMIC):
+        raise BuildError("is damaged: it names a loader, and has no dynamic segment")
+    for library in version_needs(file):
+        if library not in needed:
+            raise BuildError(
+                f"is damaged: it needs versions of `{library}`, and does not load it"
+            )
+    if not needed and any(imports(file)):
+        raise BuildError("is damaged: it needs symbols of libraries, and loads none")
+
+
+def _must_start(file: ElfFile) -> None:
+    """Raise BuildError unless a program has code where it starts."""
+    entry = file.header.entry
+    # A descriptor of the first function, which the loader fills in (64-bit PowerPC ELF ABI, version 1).
+    is_descriptor = file.header.machine == EM_PPC64 and file.header.flags & EF_PPC64_ABI < 2  # noqa: PLR2004 - the version
+    for segment in file.of_kind(PT_LOAD):
+        place = entry - segment.address
+        if not 0 <= place < segment.size:
+            continue
+        size = min(FIRST_CODE, segment.size - place)
+        code = file.view.take(segment.offset + place, size, "its first code")
+        if is_descriptor or (segment.flags & PF_X and any(code)):
+            return
+    raise BuildError(f"is damaged: there is no code at {entry:#x}, where it starts")

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
 
 from leanspec_build.errors import BuildError, escaped, listed
-from leanspec_build.tags.floors import read_floor
+from leanspec_build.tags.derive import read_floor
 
 from .names import same_name, without_exe
 

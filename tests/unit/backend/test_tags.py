@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.executable import parse_executable
-from leanspec_build.tags.derive import platform_tags
-from leanspec_build.tags.floors import exceeds, read_floor
+from leanspec_build.tags.derive import exceeds, platform_tags, read_floor
 from leanspec_build.tags.model import Tags, of_all
 from leanspec_build.tags.platforms import platform_key
 from leanspec_build.tags.windows import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
