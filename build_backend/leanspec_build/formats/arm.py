@@ -5,7 +5,7 @@ Standards: ELF for the Arm architecture; Addenda to the ABI for the Arm architec
 
 from collections.abc import Iterator
 
-from .elf_file import DT_NEEDED, PF_X, PT_INTERP, PT_LOAD, ElfFile
+from .elf_file import DT_NEEDED, PT_INTERP, ElfFile
 from .view import PIECE, View, unsigned_number
 
 # e_flags: the version of the ABI, and how it passes floating point; before version 5 the latter said something else.
@@ -51,9 +51,9 @@ def arm_cpu(file: ElfFile, go_version: str | None) -> str:
 def _is_newer_code(file: ElfFile) -> bool:
     """Tell whether the code is for ARMv7, whatever the attributes say."""
     words = newer = 0
-    for segment in file.of_kind(PT_LOAD):
+    for segment in file.code:
         end = segment.offset + segment.size
-        for start in range(segment.offset, end if segment.flags & PF_X else 0, PIECE):
+        for start in range(segment.offset, end, PIECE):
             code = file.view.data[start : min(start + PIECE, end) & ~3]
             words += len(code) // 4
             newer += sum(_count(code, *kind) for kind in NEWER_CODE)

@@ -111,11 +111,13 @@ def parse(data: Bytes, *, library: bool) -> Executable:
         if kind == "ET_DYN" and not is_pie:
             _must_not_be_library(file, loader)
         _must_start(file)
-        # A packer takes the dynamic segment away, and gives it to the loader itself.
-        if not _is_packed(file):
-            _must_be_linked(file, loader)
+    packed = _is_packed(file)
     needed = tuple(file.name(value) for tag, value in file.entries if tag == DT_NEEDED)
     versions = version_needs(file)
+    symbols = frozenset(imports(file))
+    # A packer takes the dynamic segment away, and gives it to the loader itself.
+    if not library and not packed:
+        _must_be_linked(file, loader, needed, versions, symbols)
     notes = list(file.notes())
     settings = build_settings(file)
     return Executable(
@@ -131,8 +133,8 @@ def parse(data: Bytes, *, library: bool) -> Executable:
         run_path=_listed(file, DT_RPATH, DT_RUNPATH),
         audit_libraries=_listed(file, DT_DEPAUDIT, DT_AUDIT),
         alignment=min(segment.alignment for segment in file.of_kind(PT_LOAD)),
-        imports=frozenset(imports(file)),
-        packed=_is_packed(file),
+        imports=symbols,
+        packed=packed,
         instructions=_instructions(file, notes) or _go_instructions(settings),
     )
 
@@ -145,9 +147,8 @@ def _listed(file: ElfFile, *kinds: int) -> tuple[str, ...]:
 
 def _loader(file: ElfFile) -> str | None:
     for segment in file.of_kind(PT_INTERP):
-        name = file.view.text(
-            segment.offset, segment.offset + segment.size, "the loader's name"
-        )
+        end = segment.offset + segment.size
+        name = file.view.text(segment.offset, end, "the loader's name")
         if not name:
             raise BuildError("is damaged: the name of its loader is empty")
         return name
@@ -245,8 +246,8 @@ def _is_packed(file: ElfFile) -> bool:
         return True
     if header.sections or file.entries:
         return False
-    code = [segment for segment in file.of_kind(PT_LOAD) if segment.flags & PF_X]
-    return any(file.view.is_compressed(segment.offset, segment.size) for segment in code)
+    places = ((segment.offset, segment.size) for segment in file.code)
+    return any(file.view.is_compressed(*place) for place in places)
 
 
 # Damage that the loader, or the user, would find later. It would make a promise larger: what is
@@ -255,8 +256,7 @@ def _is_packed(file: ElfFile) -> bool:
 
 def _must_have_code(file: ElfFile) -> None:
     """Raise NotAProgramError for debug information, which has the headers of its program and no code."""
-    code = [segment for segment in file.of_kind(PT_LOAD) if segment.flags & PF_X]
-    if code and not any(segment.size for segment in code):
+    if file.code and not any(segment.size for segment in file.code):
         raise NotAProgramError("has no code: it is the debug information of a program")
 
 
@@ -272,19 +272,24 @@ def _must_be_whole(file: ElfFile) -> None:
         raise BuildError("is damaged: its sections have no names")
 
 
-def _must_be_linked(file: ElfFile, loader: str | None) -> None:
+def _must_be_linked(
+    file: ElfFile,
+    loader: str | None,
+    needed: tuple[str, ...],
+    versions: Mapping[str, tuple[str, ...]],
+    symbols: frozenset[str],
+) -> None:
     """Raise BuildError for a program without a part of what its loader goes by."""
-    needed = {file.name(value) for tag, value in file.entries if tag == DT_NEEDED}
     if loader is None and needed:
         raise BuildError("is damaged: it needs libraries, and names no loader")
     if loader is not None and not file.of_kind(PT_DYNAMIC):
         raise BuildError("is damaged: it names a loader, and has no dynamic segment")
-    for library in version_needs(file):
+    for library in versions:
         if library not in needed:
             raise BuildError(
                 f"is damaged: it needs versions of `{library}`, and does not load it"
             )
-    if not needed and any(imports(file)):
+    if symbols and not needed:
         raise BuildError("is damaged: it needs symbols of libraries, and loads none")
 
 

@@ -96,20 +96,16 @@ class ElfFile:
         )
 
     def _segments(self) -> list[Segment]:
-        header = self.header
-        table = "the program header table"
+        header, layout = self.header, self.layout.segment
         if header.segments > MOST_SEGMENTS:
             raise BuildError(
                 f"is damaged: it has {header.segments} program headers, more than the {MOST_SEGMENTS} read"
             )
-        if header.segments and header.segment_size != self.view.size_of(
-            self.layout.segment
-        ):
+        if header.segments and header.segment_size != self.view.size_of(layout):
             raise BuildError(f"is damaged: program headers of {header.segment_size} bytes")
         segments: list[Segment] = []
-        for fields in self.view.table(
-            self.layout.segment, header.segments_at, header.segments, table
-        ):
+        start, part = header.segments_at, "the program header table"
+        for fields in self.view.table(layout, start, header.segments, part):
             if self.bits == 64:  # noqa: PLR2004 - the class
                 kind, flags, offset, address, _, size, _, alignment = fields
             else:
@@ -122,6 +118,11 @@ class ElfFile:
                 raise BuildError(f"is damaged: it has {count} {name}")
         return segments
 
+    @property
+    def code(self) -> list[Segment]:
+        """The segments that are executed."""
+        return [segment for segment in self.of_kind(PT_LOAD) if segment.flags & PF_X]
+
     def of_kind(self, *kinds: int) -> list[Segment]:
         """Return the segments of some types."""
         return [segment for segment in self.segments if segment.kind in kinds]
@@ -131,12 +132,10 @@ class ElfFile:
         """Return the dynamic segment's entries, as far as its end mark."""
         entries: list[tuple[int, int]] = []
         for segment in self.of_kind(PT_DYNAMIC):
-            count = min(
-                segment.size // self.view.size_of(self.layout.tag), MOST_ENTRIES + 1
-            )
-            for tag, value in self.view.table(
-                self.layout.tag, segment.offset, count, "the dynamic segment"
-            ):
+            tag_size = self.view.size_of(self.layout.tag)
+            count = min(segment.size // tag_size, MOST_ENTRIES + 1)
+            start, part = segment.offset, "the dynamic segment"
+            for tag, value in self.view.table(self.layout.tag, start, count, part):
                 if tag == DT_NULL:
                     return entries
                 entries.append((tag, value))
@@ -181,11 +180,10 @@ class ElfFile:
 
     def sections(self) -> Iterator[tuple[Any, ...]]:
         """Yield the section headers; none if their size is not that of the class."""
-        header = self.header
-        if header.section_size == self.view.size_of(self.layout.section):
-            yield from self.view.table(
-                self.layout.section, header.sections_at, header.sections, "the sections"
-            )
+        header, layout = self.header, self.layout.section
+        if header.section_size == self.view.size_of(layout):
+            start, count = header.sections_at, header.sections
+            yield from self.view.table(layout, start, count, "the sections")
 
     def section(self, name: bytes) -> bytes | None:
         """Return the content of a section; None if there is no such one."""

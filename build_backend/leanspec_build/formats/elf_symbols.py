@@ -29,9 +29,8 @@ def version_needs(file: ElfFile) -> dict[str, tuple[str, ...]]:
     if not needs:
         raise BuildError("is damaged: it does not say how many version needs it has")
     for number in range(needs):
-        version, count, name, first, following = file.view.unpack(
-            "HHIII", offset, "the version needs"
-        )
+        fields = file.view.unpack("HHIII", offset, "the version needs")
+        version, count, name, first, following = fields
         if version != VERSION_OF_NEEDS:
             raise BuildError(f"is damaged: its version needs are of the kind {version}")
         left -= count + 1
@@ -40,9 +39,8 @@ def version_needs(file: ElfFile) -> dict[str, tuple[str, ...]]:
                 f"is damaged: it needs more than {MOST_VERSIONS} symbol versions"
             )
         library = file.name(name)
-        versions[library] = versions.get(library, ()) + tuple(
-            _versions(file, offset + first, count)
-        )
+        names = _versions(file, offset + first, count)
+        versions[library] = (*versions.get(library, ()), *names)
         offset = _following(offset, following, needs - number)
     return versions
 
@@ -53,9 +51,8 @@ def _must_have_no_versions(file: ElfFile) -> None:
     if address is None or symbols is None or file.value(DT_VERDEF) is not None:
         return
     count = _symbols(file, file.offset(symbols), file.value(DT_STRTAB) or 0)
-    for (version,) in file.view.table(
-        "H", file.offset(address), count, "the versions of symbols"
-    ):
+    start, part = file.offset(address), "the versions of symbols"
+    for (version,) in file.view.table("H", start, count, part):
         if version & VERSION_BITS > NO_VERSION:
             raise BuildError("is damaged: its symbols have versions that it does not name")
 
@@ -66,10 +63,8 @@ def imports(file: ElfFile) -> Iterator[str]:
     if address is None or names is None:
         return
     offset, strings = file.offset(address), file.offset(names)
-    count = 0
-    for fields in file.view.table(
-        file.layout.symbol, offset, _symbols(file, offset, names), "the symbols"
-    ):
+    count, size = 0, _symbols(file, offset, names)
+    for fields in file.view.table(file.layout.symbol, offset, size, "the symbols"):
         if file.bits == 64:  # noqa: PLR2004 - the class
             name, info, _, section, _, _ = fields
         else:
@@ -103,18 +98,16 @@ def _following(offset: int, distance: int, left: int) -> int:
 
 def _symbols(file: ElfFile, offset: int, names: int) -> int:
     """Return how many dynamic symbols there are: by the section, the old hash table, or the gap to the names."""
-    size = file.view.size_of(file.layout.symbol)
-    for section in file.sections():
-        if section[1] == SHT_DYNSYM and section[4] == offset:
-            return _bounded(section[5] // size)
-    table = file.value(DT_HASH)
-    if table is not None:
-        return _bounded(file.view.unpack("II", file.offset(table), "the hash table")[1])
-    address = file.value(DT_SYMTAB) or 0
-    return _bounded(max(names - address, 0) // size)
-
-
-def _bounded(count: int) -> int:
+    size, table = file.view.size_of(file.layout.symbol), file.value(DT_HASH)
+    sections = (fields for fields in file.sections() if fields[1] == SHT_DYNSYM)
+    by_section = next((fields for fields in sections if fields[4] == offset), None)
+    count: int
+    if by_section is not None:
+        count = by_section[5] // size
+    elif table is not None:
+        count = file.view.unpack("II", file.offset(table), "the hash table")[1]
+    else:
+        count = max(names - (file.value(DT_SYMTAB) or 0), 0) // size
     if count > MOST_SYMBOLS:
         raise BuildError(
             f"has more than {MOST_SYMBOLS} dynamic symbols, which no program has"
