@@ -213,10 +213,15 @@ def _inspect_wheel(path: Path) -> Inspection:
         # A static program needs no libc: the oldest policy is the limit of the policies, not of it.
         promise = {key: max(promise[key], content.get(key, (0, 0))) for key in promise}
     verdict, reasons = judge(promise, content)
-    damaged = [name for name, data in contents.items() if _is_damaged(data)]
+    # What claims to be an ELF program or library, and is neither.
+    damaged = [
+        f"`{name}` is damaged: it starts nowhere"
+        for name, data in contents.items()
+        if data.startswith(ELF_MAGIC) and data[16:18] in ELF_LOADED
+        if not (parsed[name] or _parsed(data, library=True))
+    ]
     if damaged:
-        reasons = [f"`{name}` is damaged: it starts nowhere" for name in damaged]
-        verdict = Verdict.LOOSE
+        verdict, reasons = Verdict.LOOSE, damaged
     facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), executables)
     return Inspection(facts, tuple(note for inner in inspections for note in inner.notes))
 
@@ -240,12 +245,6 @@ def _parsed(data: bytes, *, library: bool = False) -> Executable | None:
         return parse_executable(data, "it", library=library)
     except BuildError:
         return None
-
-
-def _is_damaged(data: bytes) -> bool:
-    """Tell whether this claims to be an ELF program or library, and is neither."""
-    is_loaded = data.startswith(ELF_MAGIC) and data[16:18] in ELF_LOADED
-    return is_loaded and not _parsed(data) and not _parsed(data, library=True)
 
 
 def _libraries(contents: dict[str, bytes]) -> Iterator[tuple[str, Executable]]:

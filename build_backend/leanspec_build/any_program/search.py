@@ -32,19 +32,12 @@ class Part:
     """A program in a folder without the others."""
 
     place: str
+    precise_place: str
+    """Its folder, or the file itself: `exclude` with the folder would leave out others, too."""
     name: str
     ending: str
     """The rest of its file name, as `.exe`."""
     read: Reader
-    is_alone: bool
-    """Whether its folder has nothing else to search."""
-
-    @property
-    def precise_place(self) -> str:
-        """Its folder, or the file itself: `exclude` with the folder would leave out others, too."""
-        if self.is_alone and not without_exe(self.ending):
-            return self.place
-        return str(Path(self.place, self.name + self.ending))
 
 
 @dataclass
@@ -181,20 +174,21 @@ def _complete(
     search: Search, place: str, files: Mapping[str, Reader], *, is_alone: bool
 ) -> Iterator[Folder]:
     """Yield the programs of a folder if all of them are there: those for each machine that their names say."""
-    matches = {file: program_of(file, search.names) for file in files}
-    endings = {match[1] for match in matches.values() if match}
+    pairs = {file: program_of(file, search.names) for file in files}
+    matches = {file: match for file, match in pairs.items() if match}
+    is_alone = is_alone and len({ending for _, ending in matches.values()}) == 1
     by_ending: dict[str, dict[str, Part]] = {}
-    for file, match in matches.items():
-        if match:
-            name, ending = match
-            part = Part(
-                place=place,
-                name=name,
-                ending=ending,
-                read=files[file],
-                is_alone=is_alone and len(endings) == 1,
-            )
-            by_ending.setdefault(ending, {})[name] = part
+    for file, (name, ending) in matches.items():
+        is_plain = is_alone and not without_exe(ending)
+        precise_place = place if is_plain else str(Path(place, file))
+        part = Part(
+            place=place,
+            precise_place=precise_place,
+            name=name,
+            ending=ending,
+            read=files[file],
+        )
+        by_ending.setdefault(ending, {})[name] = part
     for parts in by_ending.values():
         if len(parts) == len(search.names):
             places = dict.fromkeys(parts[name].precise_place for name in search.names)

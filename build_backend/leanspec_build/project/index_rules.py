@@ -44,7 +44,7 @@ def must_be_accepted(project: Project) -> None:
                 "\n  the version is that of `Cargo.toml`, of a git tag or of `--version`"
             )
         raise BuildError(
-            f"no public index takes a wheel of `{project.root / 'pyproject.toml'}`:{lines}",
+            f"no public index takes a wheel of `{project.path}`:{lines}",
             hint="correct it; for an index of your own, add the classifier `Private :: Do Not Upload`",
         )
 

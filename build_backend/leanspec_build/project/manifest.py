@@ -61,6 +61,11 @@ class Project:
     """Whether the programs for both CPUs of macOS are joined into one file each."""
 
     @property
+    def path(self) -> Path:
+        """The file itself."""
+        return self.root / "pyproject.toml"
+
+    @property
     def name(self) -> str:
         """The distribution's name as file names carry it (PEP 427)."""
         return self.metadata.canonical_name.replace("-", "_")
@@ -141,7 +146,7 @@ class Project:
             return
         commands = {same_name(name) for name in (*self.programs, *self.scripts)}
         for path in paths:
-            must_be_a_command(path.name, self.root / "pyproject.toml")
+            must_be_a_command(path.name, self.path)
             name = same_name(path.name)
             plain = without_exe(name)
             # Two files in `bin` have one place in the wheel, which its writer refuses.
@@ -165,7 +170,7 @@ def load_project(root: Path, version: str = "") -> Project:
     """
     path = root / "pyproject.toml"
     table = _read_table(path)
-    metadata = read_metadata(table, root, path, version)
+    metadata = read_metadata(table, path, version)
     tools = table.get("tool")
     table_of_tools = tools if isinstance(tools, dict) else {}
     if "leanspec_build" in table_of_tools:
@@ -202,8 +207,8 @@ def load_project(root: Path, version: str = "") -> Project:
         readme = readme.get("file")
     _must_stay_inside(root, [*project.license_files(), Path(readme or "")])
     if project.package:
-        _must_be_a_package(project, path)
-    _must_be_commands(project, path)
+        _must_be_a_package(project)
+    _must_be_commands(project)
     return project
 
 
@@ -222,15 +227,15 @@ def _read_table(path: Path) -> dict[str, Any]:
         ) from None
 
 
-def _must_be_commands(project: Project, path: Path) -> None:
+def _must_be_commands(project: Project) -> None:
     """Raise BuildError for a script that would take a program's place on the path, or that cannot start."""
     for name in (*project.programs, *project.scripts):
-        must_be_a_command(name, path)
+        must_be_a_command(name, project.path)
     programs = {same_name(name) for name in project.programs}
     for name, reference in project.scripts.items():
         if same_name(name) in programs:
             raise BuildError(
-                f"`{path}` has `{name}` both as a program and as a script",
+                f"`{project.path}` has `{name}` both as a program and as a script",
                 hint=f"take `{name}` out of `[project.scripts]`: the program itself is the command",
             )
         module = reference.partition(":")[0].strip()
@@ -242,23 +247,23 @@ def _must_be_commands(project: Project, path: Path) -> None:
             is_there = bool(project.metadata.dependencies)
         if not is_there:
             raise BuildError(
-                f"`{path}` has the script `{name}`, and the wheel has no module `{module}` for it",
+                f"`{project.path}` has the script `{name}`, and the wheel has no module `{module}` for it",
                 hint="correct it, or name the folder that has it: `package` under `[tool.leanspec-build]`",
             )
 
 
-def _must_be_a_package(project: Project, path: Path) -> None:
+def _must_be_a_package(project: Project) -> None:
     """Raise BuildError if there is no package, a pattern matches nothing, or the package contains a link."""
     folder = project.root / project.package
     if not (folder / "__init__.py").is_file():
         raise BuildError(
-            f"`{path}` names the package `{project.package}`, but there is no such folder next to it",
+            f"`{project.path}` names the package `{project.package}`, but there is no such folder next to it",
             hint=f"it is a folder with an `__init__.py`: `{project.package}/__init__.py`",
         )
     for pattern in (*project.data, *filter(None, [project.record])):
         if not any(file.is_file() for file in folder.glob(pattern)):
             raise BuildError(
-                f"`{path}` names the data `{pattern}`, but `{project.package}` has no such file",
+                f"`{project.path}` names the data `{pattern}`, but `{project.package}` has no such file",
                 hint="correct it: the pattern is relative to the package, as `templates/**/*`",
             )
     for source in project.sources():

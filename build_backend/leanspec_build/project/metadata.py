@@ -4,9 +4,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import pyproject_metadata
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.version import InvalidVersion, Version
+from pyproject_metadata import ConfigurationError, StandardMetadata
 
 from leanspec_build.errors import BuildError, listed
 
@@ -17,9 +17,7 @@ METADATA_VERSION = "2.4"  # licence expression and licence files (PEP 639)
 LICENSE_FILES = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 
 
-def read_metadata(
-    table: dict[str, Any], root: Path, path: Path, version: str
-) -> pyproject_metadata.StandardMetadata:
+def read_metadata(table: dict[str, Any], path: Path, version: str) -> StandardMetadata:
     """Return the metadata; `version` is that of the command or the setting, or empty.
 
     Raises BuildError, in words that name the key, for anything that is missing or not valid.
@@ -30,7 +28,7 @@ def read_metadata(
             f"`{path}` has no `[project]` table",
             hint="write its keys below a line `[project]`",
         )
-    project = _with_version(project, root, path, version)
+    project = _with_version(project, path, version)
     for key in ("name", "version"):
         if key not in project:
             raise BuildError(
@@ -43,25 +41,23 @@ def read_metadata(
             hint="the standard spells it `license`",
         )
     _must_be_a_licence_expression(project.get("license"), path)
-    metadata = _parsed(table | {"project": project}, root, path)
+    metadata = _parsed(table | {"project": project}, path)
     if metadata.license_files is None:
-        files = {file for pattern in LICENSE_FILES for file in root.glob(pattern)}
-        names = sorted(file.relative_to(root) for file in files if file.is_file())
+        files = {file for pattern in LICENSE_FILES for file in path.parent.glob(pattern)}
+        names = sorted(file.relative_to(path.parent) for file in files if file.is_file())
         metadata.license_files = names or None
     return metadata
 
 
-def _parsed(
-    table: dict[str, Any], root: Path, path: Path
-) -> pyproject_metadata.StandardMetadata:
+def _parsed(table: dict[str, Any], path: Path) -> StandardMetadata:
     """Return valid metadata; raises BuildError, which names all that is wrong."""
     try:
         # What the library warns of is checked by the rules of the index.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return pyproject_metadata.StandardMetadata.from_pyproject(
+            return StandardMetadata.from_pyproject(
                 table,
-                root,
+                path.parent,
                 metadata_version=METADATA_VERSION,
                 allow_extra_keys=False,
                 all_errors=True,
@@ -69,14 +65,14 @@ def _parsed(
     except ExceptionGroup as group:
         problems = [str(error) for error in group.exceptions]
     # An empty pattern of licence files is a ValueError.
-    except (pyproject_metadata.ConfigurationError, OSError, ValueError) as error:
+    except (ConfigurationError, OSError, ValueError) as error:
         problems = [str(error)]
     raise BuildError(
         f"`{path}` is not valid: {'; '.join(problems)}", hint="correct it under `[project]`"
     )
 
 
-def metadata_file(metadata: pyproject_metadata.StandardMetadata) -> bytes:
+def metadata_file(metadata: StandardMetadata) -> bytes:
     """Return the content of METADATA."""
     metadata.metadata_version = METADATA_VERSION
     with warnings.catch_warnings():
@@ -84,14 +80,12 @@ def metadata_file(metadata: pyproject_metadata.StandardMetadata) -> bytes:
         return bytes(metadata.as_rfc822())
 
 
-def _with_version(
-    project: dict[str, Any], root: Path, path: Path, version: str
-) -> dict[str, Any]:
+def _with_version(project: dict[str, Any], path: Path, version: str) -> dict[str, Any]:
     """Return the table with the version, which alone may be dynamic."""
     dynamic = project.get("dynamic", [])
     if dynamic == ["version"] and "version" not in project:
         static = {key: value for key, value in project.items() if key != "dynamic"}
-        return static | {"version": _valid(version) or find_version(root, path)}
+        return static | {"version": _valid(version) or find_version(path)}
     if dynamic != []:
         fields = dynamic if isinstance(dynamic, list) else [dynamic]
         raise BuildError(

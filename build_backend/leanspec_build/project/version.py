@@ -22,15 +22,13 @@ TAG = re.compile(r"(?:(?!v?\d).*?[-/])?v?(\d.*)")
 GIT_SECONDS = 30
 
 
-def find_version(root: Path, path: Path) -> str:
+def find_version(path: Path) -> str:
     """Return the version that the `Cargo.toml` beside `path` states, or without one the tag of the commit.
 
     Raises BuildError if neither says which version this is.
     """
-    cargo = root / "Cargo.toml"
-    if cargo.exists():
-        return _of_cargo(cargo)
-    return _of_tag(root, path)
+    cargo = path.with_name("Cargo.toml")
+    return _of_cargo(cargo) if cargo.exists() else _of_tag(path)
 
 
 def _of_cargo(cargo: Path) -> str:
@@ -80,7 +78,7 @@ def _read(cargo: Path) -> dict[str, Any]:
         ) from None
 
 
-def _of_tag(root: Path, path: Path) -> str:
+def _of_tag(path: Path) -> str:
     """Return the version in the tags of the commit that is checked out."""
     git = shutil.which("git")
     if git is None:
@@ -88,7 +86,7 @@ def _of_tag(root: Path, path: Path) -> str:
             f"`{path}` calls the version dynamic, and there is neither a `Cargo.toml` nor git",
             hint=STATE_IT,
         )
-    command = [git, "-C", str(root), "tag", "--points-at", "HEAD"]
+    command = [git, "-C", str(path.parent), "tag", "--points-at", "HEAD"]
     try:
         output = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=GIT_SECONDS

@@ -145,4 +145,4 @@ def test_each_value_of_a_cargo_manifest_is_valid_or_refused(
         text = form.format(toml_text(value))
         (tmp_path / "Cargo.toml").write_text(text, "utf-8")
         with pytest.raises(BuildError):
-            find_version(tmp_path, tmp_path / "pyproject.toml")
+            find_version(tmp_path / "pyproject.toml")
