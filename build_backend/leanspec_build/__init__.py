@@ -7,19 +7,10 @@ they import.
 import importlib
 from typing import Any
 
-HOOKS = (
-    "build_editable",
-    "build_sdist",
-    "build_wheel",
-    "get_requires_for_build_editable",
-    "get_requires_for_build_sdist",
-    "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_editable",
-    "prepare_metadata_for_build_wheel",
-)
+HOOKS = ("build_", "get_requires_for_", "prepare_metadata_for_")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a hook of any form (PEP 562)
-    if name not in HOOKS:
+    if not name.startswith(HOOKS):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(".hooks", __name__), name)

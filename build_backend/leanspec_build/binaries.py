@@ -10,7 +10,7 @@ from packaging.version import Version
 from .errors import BuildError
 from .formats.embedded import embedded_crates, embedded_modules
 from .formats.executable import load_file, parse_executable
-from .formats.facts import EmbeddedPackage, Executable, FileFormat
+from .formats.facts import EmbeddedPackage, Executable, FileFormat, Libraries
 from .formats.view import Bytes, in_little_memory
 from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
@@ -55,7 +55,7 @@ class Binary:
         return WINDOWS_SUFFIX if self.executable.format is FileFormat.PE else ""
 
     @functools.cached_property
-    def bundled(self) -> dict[str, Executable]:
+    def bundled(self) -> Libraries:
         """The facts of the shared libraries. Raises BuildError for one that is damaged."""
         return {
             name: parse_executable(data, f"`{name}`", library=True)

@@ -14,9 +14,9 @@ from .archives import Bounds, read_members
 from .errors import BuildError, NotAWheelError, listed
 from .formats.elf_file import ELF_MAGIC
 from .formats.executable import must_be_file, parse_executable, read_executable
-from .formats.facts import Executable, FileFormat
+from .formats.facts import Executable, FileFormat, Libraries, Version
 from .tags.derive import platform_tags
-from .tags.model import Promise, Tags, dotted, oldest_systems
+from .tags.model import Promise, System, Tags, dotted, oldest_systems
 from .tags.platforms import platform_key
 from .wheel_record import must_match_record
 
@@ -146,9 +146,7 @@ def inspect_file(path: Path) -> Inspection:
     return _inspect(read_executable(path), str(path), {})
 
 
-def _inspect(
-    executable: Executable, file: str, bundled: dict[str, Executable]
-) -> Inspection:
+def _inspect(executable: Executable, file: str, bundled: Libraries) -> Inspection:
     try:
         tags = platform_tags(executable, bundled)
     except BuildError as error:
@@ -288,7 +286,7 @@ def judge(name: Promise, content: Promise) -> tuple[Verdict, list[str]]:
     return (Verdict.STRICT, strict) if strict else (Verdict.TRUE, [])
 
 
-def _system(key: tuple[str, str], number: tuple[int, int]) -> str:
+def _system(key: System, number: Version) -> str:
     family, cpu = key
     version = f" {number[0]}.{number[1]}" if number != (0, 0) else ""
     return f"{family}{version} {cpu}".strip()

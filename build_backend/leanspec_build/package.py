@@ -38,7 +38,11 @@ def wheel_content(
             hint="name the executable: `-C binary=/path`",
         )
     if not project.executable_name:
-        _must_need_no_setting(settings)
+        for name in set(settings) - {"version"}:
+            raise BuildError(
+                f"the config setting `{name}` is about an executable, and this project has none",
+                hint=f"leave `-C {name}=...` out, or name an `executable` under `[tool.leanspec-build]`",
+            )
         return _data_content(project, is_editable=is_editable)
     binary = choose_binary(project, settings)
     if is_editable:
@@ -100,12 +104,3 @@ def _data_content(project: Project, *, is_editable: bool) -> Content:
         return bill_of_data(project, sha256, record, source_date_epoch())
 
     return Content(entries, make_sbom=make_sbom)
-
-
-def _must_need_no_setting(settings: Mapping[str, str]) -> None:
-    """Raise BuildError for a setting about an executable, where there is none."""
-    for name in set(settings) - {"version"}:
-        raise BuildError(
-            f"the config setting `{name}` is about an executable, and this project has none",
-            hint=f"leave `-C {name}=...` out, or name an `executable` under `[tool.leanspec-build]`",
-        )

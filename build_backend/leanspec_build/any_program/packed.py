@@ -83,12 +83,6 @@ class PackedPrograms:
         else:
             files[place.name] = lambda: binary
 
-    def count(self, member: Member) -> None:
-        """Raise BuildError if an archive with those in it unpacks to more than is read."""
-        self.unpacked += member.size
-        if self.unpacked > BOUNDS.unpacked:
-            raise BuildError(f"`{self.path}` unpacks to more than {BOUNDS.unpacked} bytes")
-
 
 def programs_in(path: Path, names: tuple[str, ...]) -> PackedPrograms:
     """Return the programs of an archive.
@@ -168,16 +162,21 @@ class _Walk:
 
     def _is_chosen(self, member: Member) -> bool:
         self._number += 1
-        name = _plain(member.name)
+        programs, name = self._programs, _plain(member.name)
         is_searched = self._is_searched(name)
-        is_inner = is_archive(posixpath.basename(name), self._programs.names)
+        is_inner = is_archive(posixpath.basename(name), programs.names)
         if is_searched and member.kind == FILE and not is_inner:
-            self._programs.files += 1
+            programs.files += 1
         if is_searched and member.size > LARGEST_FILE:
             raise BuildError(
-                f"`{name}` in `{self._programs.path}` is more than the {LARGEST_FILE} bytes that are read"
+                f"`{name}` in `{programs.path}` is more than the {LARGEST_FILE} bytes that are read"
             )
-        self._programs.count(member)
+        # With the archives in it.
+        programs.unpacked += member.size
+        if programs.unpacked > BOUNDS.unpacked:
+            raise BuildError(
+                f"`{programs.path}` unpacks to more than {BOUNDS.unpacked} bytes"
+            )
         if not is_searched:
             return False
         self._missing.pop(name, None)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from leanspec_build.binaries import Binary
+from leanspec_build.formats.facts import Version
 from leanspec_build.tags.macos import FIRST_ARM_MACOS
 from leanspec_build.tags.model import Promise, Tags, split_tag
 from leanspec_build.tags.platforms import machine_names
@@ -58,7 +59,7 @@ class ProgramSet:
         libc = next(iter(libcs - {None}), None)
         return {(name, cpu): number for name in LIBC_FAMILIES[libc]}
 
-    def newest(self, platform: str) -> tuple[int, int]:
+    def newest(self, platform: str) -> Version:
         """Return the version of the newest system that a tag for a platform names."""
         numbers = [
             number

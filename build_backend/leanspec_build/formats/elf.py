@@ -21,7 +21,7 @@ from .elf_file import (
     Note,
 )
 from .elf_symbols import imports, version_needs
-from .facts import Executable, FileFormat
+from .facts import Executable, FileFormat, SymbolVersions
 from .go_build import build_settings
 from .view import Bytes, View
 
@@ -191,7 +191,7 @@ def _cpu(file: ElfFile, settings: Mapping[str, str]) -> str:
 
 
 def _libc(
-    loader: str | None, needed: tuple[str, ...], versions: Mapping[str, tuple[str, ...]]
+    loader: str | None, needed: tuple[str, ...], versions: SymbolVersions
 ) -> str | None:
     is_musl = any(name.startswith(("libc.musl-", "ld-musl-")) for name in needed)
     if is_musl or "/ld-musl-" in (loader or ""):
@@ -276,7 +276,7 @@ def _must_be_linked(
     file: ElfFile,
     loader: str | None,
     needed: tuple[str, ...],
-    versions: Mapping[str, tuple[str, ...]],
+    versions: SymbolVersions,
     symbols: frozenset[str],
 ) -> None:
     """Raise BuildError for a program without a part of what its loader goes by."""

@@ -14,8 +14,8 @@ from leanspec_build.errors import BuildError
 from . import mach_o, pe
 from .elf_file import ElfFile
 from .facts import STANDARD_LIBRARY, EmbeddedPackage, Executable, FileFormat
-from .go_build import Range, elf_data, information
-from .view import Bytes
+from .go_build import elf_data, information
+from .view import Bytes, Range
 
 CRATES = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.

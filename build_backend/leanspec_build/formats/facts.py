@@ -5,6 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# Major and minor, of a macOS or a glibc.
+Version = tuple[int, int]
+# Library -> the symbol versions needed of it, as in `{"libc.so.6": ("GLIBC_2.34",)}`.
+SymbolVersions = Mapping[str, tuple[str, ...]]
 # The name under which databases of vulnerabilities have Go's standard library.
 STANDARD_LIBRARY = "stdlib"
 
@@ -48,8 +52,7 @@ class Executable:
     """`glibc` or `musl`; None where no libc is linked dynamically."""
     needed: tuple[str, ...] = ()
     """The shared libraries that the loader must find, in the file's order."""
-    symbol_versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Library -> the symbol versions needed of it, as in `{"libc.so.6": ("GLIBC_2.34",)}`."""
+    symbol_versions: SymbolVersions = field(default_factory=dict)
     run_path: tuple[str, ...] = ()
     """The folders that libraries are looked for in before those of the system."""
     audit_libraries: tuple[str, ...] = ()
@@ -62,9 +65,9 @@ class Executable:
     """Whether a packer (such as UPX) hides what the program inside needs."""
     instructions: str | None = None
     """The instructions that an ELF file says it needs beyond those that each machine of its CPU has, as `x86-64-v3`."""
-    macos_minimum: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    macos_minimum: Mapping[str, Version] = field(default_factory=dict)
     """CPU -> the oldest macOS on which its slice starts."""
-    macos_sdk: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    macos_sdk: Mapping[str, Version] = field(default_factory=dict)
     """CPU -> the SDK that its slice was built with."""
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     """CPU -> how its code is signed; nothing for ELF, which has no signatures."""
@@ -87,6 +90,10 @@ class Executable:
             key=lambda number: [int(part) for part in number.split(".") if part],
             default=None,
         )
+
+
+# The shared libraries that a wheel brings along, by their file name.
+Libraries = Mapping[str, Executable]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Format: `debug/buildinfo` of Go's own library, since Go 1.18; older ones state n
 from collections.abc import Iterable, Iterator
 
 from .elf_file import PT_LOAD, ElfFile
-from .view import Bytes, unsigned_number
+from .view import Bytes, Range, unsigned_number
 
 MAGIC = b"\xff Go buildinf:"
 HEADER_SIZE, ALIGNMENT = 32, 16
@@ -16,9 +16,6 @@ IS_INLINE = 2
 SENTINEL_SIZE = 16
 PF_W = 2
 LARGEST_TEXT = 1 << 20
-
-# Where a part of a file begins and ends.
-Range = tuple[int, int]
 
 
 def build_settings(file: ElfFile) -> dict[str, str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from leanspec_build.errors import BuildError, NoTagError, NotAProgramError
 
 from . import signatures
-from .facts import Executable, FileFormat, Signature
-from .view import Bytes, View
+from .facts import Executable, FileFormat, Signature, Version
+from .view import Bytes, Range, View
 
 # magic -> byte order, bits
 MAGICS = {
@@ -58,8 +58,6 @@ LC_ENCRYPTION_INFO, LC_ENCRYPTION_INFO_64 = 0x21, 0x2C
 FIRST_CODE = 16
 LC_VERSION_MIN_MACOSX, LC_BUILD_VERSION, MACOS = 0x24, 0x32, 1
 OTHER_SYSTEMS = {0x25: "iOS", 0x2F: "tvOS", 0x30: "watchOS"}
-
-Version = tuple[int, int]
 
 
 @dataclass
@@ -170,7 +168,7 @@ def _commands(
         place += step
 
 
-def section_places(data: Bytes, name: bytes) -> Iterator[tuple[int, int]]:
+def section_places(data: Bytes, name: bytes) -> Iterator[Range]:
     """Yield where in the file a section of a 64-bit program begins and ends, per slice that has it."""
     for offset, size in _places(data):
         view = View(data, "<", offset, size)

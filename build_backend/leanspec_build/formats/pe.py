@@ -8,7 +8,7 @@ from leanspec_build.errors import BuildError, NoTagError, NotAProgramError
 
 from . import signatures
 from .facts import Executable, FileFormat
-from .view import Bytes, View
+from .view import Bytes, Range, View
 
 MAGIC = b"MZ"
 CPUS = {0x8664: "x86_64", 0xAA64: "aarch64", 0x014C: "i686"}
@@ -157,7 +157,7 @@ def section(data: Bytes, name: str) -> bytes | None:
     return None
 
 
-def writable_sections(data: Bytes) -> Iterator[tuple[int, int]]:
+def writable_sections(data: Bytes) -> Iterator[Range]:
     """Yield where in the file the sections of a program begin and end that it may write to."""
     for header in PeFile(data).sections:
         if header.flags & SECTION_WRITES:

@@ -17,6 +17,8 @@ from typing import IO, Any
 from leanspec_build.errors import BuildError
 
 Bytes = bytes | mmap.mmap
+# Where a part of a file begins and ends.
+Range = tuple[int, int]
 LONGEST_NAME = 4096  # PATH_MAX of Linux, and more than any other system takes
 # Machine code shrinks to some half, text to less; what a packer leaves does not shrink.
 PACKED_RATIO = 0.93

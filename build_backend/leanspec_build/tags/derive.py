@@ -1,11 +1,16 @@
 """The tags of an executable, by the rules of its system, and the oldest systems that a project promises."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leanspec_build.errors import BuildError, NoTagError
-from leanspec_build.formats.facts import Executable, FileFormat, Signature
+from leanspec_build.formats.facts import (
+    Executable,
+    FileFormat,
+    Libraries,
+    Signature,
+    Version,
+)
 
 from .linux import linux_tags
 from .macos import macos_tags
@@ -13,9 +18,7 @@ from .model import Tags, dotted, split_tag
 from .windows import windows_tags
 
 
-def platform_tags(
-    executable: Executable, bundled: Mapping[str, Executable] | None = None
-) -> Tags:
+def platform_tags(executable: Executable, bundled: Libraries | None = None) -> Tags:
     """Derive the platform tags of an executable.
 
     `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
@@ -40,7 +43,7 @@ class Floor:
     """The oldest system that a project promises: `linux` with a glibc, or `darwin`."""
 
     system: str
-    number: tuple[int, int]
+    number: Version
 
 
 def read_floor(text: str) -> Floor:
@@ -55,7 +58,7 @@ def read_floor(text: str) -> Floor:
 
 
 def exceeds(
-    executable: Executable, cpu: str, floor: Floor, bundled: Mapping[str, Executable]
+    executable: Executable, cpu: str, floor: Floor, bundled: Libraries
 ) -> str | None:
     """Say what in the code for a CPU is above a promised floor; None if nothing is.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from leanspec_build.errors import NoTagError
 from leanspec_build.formats.arm import UNKNOWN as UNKNOWN_ARM
-from leanspec_build.formats.facts import Executable
+from leanspec_build.formats.facts import Executable, Libraries
 
 from .model import Tags
 from .run_path import run_path_remarks, unsafe_folders
@@ -35,6 +35,8 @@ GLIBC_LOADERS = {
 LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
 # CPU -> the one that runs its code, too, although installers there do not look for its tag.
 NEWER_CPUS = {"armv6l": "armv7l"}
+# A policy of auditwheel, as its JSON has it.
+Policy = dict[str, Any]
 IN_NO_POLICY = "is in no {} policy"
 # The CPUs of which some systems have large pages.
 LARGE_PAGES = ("aarch64", "ppc64", "ppc64le")
@@ -45,7 +47,7 @@ LOADER_LIBRARY = re.compile(
 )
 
 
-def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tags:
+def linux_tags(executable: Executable, bundled: Libraries) -> Tags:
     """Return the tags of an ELF file with the libraries that the wheel brings along."""
     cpu = executable.cpus[0]
     if cpu == UNKNOWN_ARM:
@@ -59,7 +61,7 @@ def linux_tags(executable: Executable, bundled: Mapping[str, Executable]) -> Tag
     return dataclasses.replace(tags, remarks=_remarks(executable))
 
 
-def _tags(parts: list[Executable], bundled: Mapping[str, Executable]) -> Tags:
+def _tags(parts: list[Executable], bundled: Libraries) -> Tags:
     """Return the tags of a program, which is the first part, and what it brings along."""
     executable, cpu = parts[0], parts[0].cpus[0]
     family = "musllinux" if executable.libc == "musl" else "manylinux"
@@ -154,7 +156,7 @@ def _static_linux_tags(cpu: str) -> Tags:
     return Tags(tuple(tags), tuple(reasons))
 
 
-def _names(policy: dict[str, Any], cpu: str) -> tuple[str, ...]:
+def _names(policy: Policy, cpu: str) -> tuple[str, ...]:
     return tuple(f"{name}_{cpu}" for name in (policy["name"], *policy["aliases"]))
 
 
@@ -169,7 +171,7 @@ def _without_policy(family: str, cpu: str) -> Tags:
     return Tags((f"linux_{cpu}",), (reason,))
 
 
-def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Iterator[str]:
+def _objections(executable: Executable, policy: Policy, cpu: str) -> Iterator[str]:
     """Say what in the executable a policy does not allow, besides libraries of no policy, and versions."""
     name, libraries = policy["name"], policy["lib_whitelist"]
     loader, usual = executable.loader, GLIBC_LOADERS.get(cpu)
@@ -185,9 +187,7 @@ def _objections(executable: Executable, policy: dict[str, Any], cpu: str) -> Ite
                 yield f"`{name}` does not allow `{symbol}` of `{library}`"
 
 
-def _newer_versions(
-    parts: list[Executable], policy: dict[str, Any], cpu: str
-) -> Iterator[str]:
+def _newer_versions(parts: list[Executable], policy: Policy, cpu: str) -> Iterator[str]:
     """Say which symbol versions a policy does not know, of those that all parts need together."""
     needs: dict[str, list[str]] = {}
     for part in parts:
@@ -224,7 +224,7 @@ def _libraries_of_all(family: str, cpu: str) -> frozenset[str]:
 
 
 @functools.cache
-def _policies(family: str, cpu: str) -> list[dict[str, Any]]:
+def _policies(family: str, cpu: str) -> list[Policy]:
     """Return auditwheel's policies of a family for a CPU, the oldest system first."""
     file = importlib.resources.files("auditwheel") / f"policy/{family}-policy.json"
     policies = [

@@ -1,7 +1,7 @@
 """The tags of a macOS program: the oldest system of each of its slices."""
 
 from leanspec_build.errors import BuildError, NoTagError
-from leanspec_build.formats.facts import Executable, Signature
+from leanspec_build.formats.facts import Executable, Signature, Version
 
 from .model import Tags, dotted, must_need_nothing_else
 from .run_path import run_path_remarks, unsafe_folders
@@ -46,7 +46,7 @@ def macos_tags(executable: Executable) -> Tags:
     return Tags(tuple(tags), reasons, run_path_remarks(executable))
 
 
-def _macos_floor(executable: Executable, cpu: str) -> tuple[int, int]:
+def _macos_floor(executable: Executable, cpu: str) -> Version:
     """Return the oldest macOS that a slice may be promised to, in the numbers that tags use."""
     if cpu not in MACOS_CPUS:
         raise NoTagError(f"there is no macOS platform tag for the CPU `{cpu}`")

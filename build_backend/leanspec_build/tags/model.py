@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from leanspec_build.errors import BuildError, listed
+from leanspec_build.formats.facts import Version
 
 # What the public index takes (its own upload check, 2026); it refuses every other platform tag.
 INDEX_TAGS = re.compile(
@@ -24,8 +25,10 @@ INDEX_TAGS = re.compile(
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 # What helps a program for this machine alone.
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
-# Family of systems and CPU -> the oldest version of the system.
-Promise = dict[tuple[str, str], tuple[int, int]]
+# A family of systems, and the CPU.
+System = tuple[str, str]
+# The oldest version of each system.
+Promise = dict[System, Version]
 # A version that no system has.
 NEVER = (sys.maxsize, 0)
 
@@ -84,7 +87,7 @@ def of_all(parts: list[Tags]) -> Tags:
     return Tags(tuple(common), tuple(reasons), tuple(remarks), is_local)
 
 
-def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
+def split_tag(tag: str) -> tuple[str, Version, str]:
     """Return the family of systems that a platform tag promises, its oldest version, and the CPU."""
     versioned = re.fullmatch(r"(manylinux|musllinux|macosx)_(\d+)_(\d+)_(.+)", tag)
     if versioned:
@@ -95,7 +98,7 @@ def split_tag(tag: str) -> tuple[str, tuple[int, int], str]:
     return family, (0, 0), cpu
 
 
-def dotted(version: tuple[int, int]) -> str:
+def dotted(version: Version) -> str:
     """Return a version as it is written, as in `11.0`."""
     return f"{version[0]}.{version[1]}"
 
