@@ -51,8 +51,8 @@ def _must_have_no_versions(file: ElfFile) -> None:
     if address is None or symbols is None or file.value(DT_VERDEF) is not None:
         return
     count = _symbols(file, file.offset(symbols), file.value(DT_STRTAB) or 0)
-    start, part = file.offset(address), "the versions of symbols"
-    for (version,) in file.view.table("H", start, count, part):
+    table = file.view.table("H", file.offset(address), count, "the versions of symbols")
+    for (version,) in table:
         if version & VERSION_BITS > NO_VERSION:
             raise BuildError("is damaged: its symbols have versions that it does not name")
 

@@ -203,12 +203,15 @@ def test_a_local_arm_program_is_not_publishable(cpu: str) -> None:
     program = replace(
         intel, cpus=(cpu,), loader="/lib/ld-linux-armhf.so.3", symbol_versions={}
     )
-    assert platform_tags(program).publishable
+    plain = platform_tags(program)
+    assert plain.publishable
+    reason = "there is no manylinux policy for the CPU `armv6l`"
+    assert (plain.reasons == (reason,)) is (cpu == "armv6l")
     foreign = replace(program, run_path=("/tmp/libraries",))  # noqa: S108 - to refuse it
     tags = platform_tags(foreign)
     assert tags.platforms == (f"linux_{cpu}",)
     assert not tags.publishable
-    assert not of_all([tags, platform_tags(program)]).publishable
+    assert not of_all([tags, plain]).publishable
 
 
 def test_unsigned_arm64_code_is_refused() -> None:
