@@ -26,6 +26,7 @@ from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
 from leanspec_build.tags.linux import IN_NO_POLICY
 from leanspec_build.tags.model import LINK, Tags, dotted, oldest_systems
+from leanspec_build.tags.platforms import MACHINE_ALIASES
 from leanspec_build.wheel import (
     Content,
     file_entry,
@@ -63,12 +64,7 @@ SYSTEMS = {
     "win32": "Windows",
 }
 # The CPUs of Windows and macOS, by the names that all systems share.
-CPUS = {
-    "amd64": "x86_64",
-    "arm64": "aarch64",
-    "universal2": "x86_64 and aarch64",
-    "": "i686",
-}
+CPUS = {**MACHINE_ALIASES, "universal2": "x86_64 and aarch64", "": "i686"}
 
 
 def make_all(options: argparse.Namespace) -> int:
@@ -97,12 +93,11 @@ def make_all(options: argparse.Namespace) -> int:
     for _, content in wheels:
         # Before the first wheel is written, each has to be valid.
         wheel_entries(project, content)
-    if options.dry_run:
-        names = iter([wheel_name(project, content) for _, content in wheels])
+    names = (wheel_name(project, content) for _, content in wheels)
+    if not options.dry_run:
+        names = _finished_wheels(project, wheels, options.out)
+    with contextlib.closing(names):
         _report(wheels, names, options)
-    else:
-        with contextlib.closing(_finished_wheels(project, wheels, options.out)) as names:
-            _report(wheels, names, options)
     if not options.local:
         _must_be_publishable(chosen)
     _conclude(project, [content for _, content in wheels], options)
@@ -193,9 +188,9 @@ def _report(wheels: Wheels, names: Iterator[str], options: argparse.Namespace) -
             }
         )
         if not options.json:
-            origin = [f"from {one_line(place)}"] if place else []
-            lines = [path, *(f"  {line}" for line in (*origin, *tags.explanation()))]
-            print(printable("\n".join(lines)), flush=True)  # noqa: T201
+            lines = [path, f"from {one_line(place)}"] if place else [path]
+            text = "\n  ".join([*lines, *tags.explanation()])
+            print(printable(text), flush=True)  # noqa: T201
     if options.json:
         print(json.dumps(facts, indent=2))  # noqa: T201
 
