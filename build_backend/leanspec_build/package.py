@@ -12,7 +12,7 @@ from .source import sha256_of
 from .wheel import (
     Content,
     WheelEntry,
-    made_entry,
+    generated_entry,
     package_entries,
     project_entries,
     source_date_epoch,
@@ -30,7 +30,7 @@ def wheel_content(
     """
     if "stub" in settings:
         release = read_release(Path(settings["stub"]))
-        stub = made_entry(f"{project.package}/{STUB_NAME}", lambda: release)
+        stub = generated_entry(f"{project.package}/{STUB_NAME}", lambda: release)
         return Content([*package_entries(project), stub])
     if "from" in settings:
         raise BuildError(
@@ -74,7 +74,8 @@ def _binary_content(project: Project, binary: Binary) -> Content:
     if binary.record is not None:
         files[f"{project.package}/bin/{RECORD_NAME}"] = binary.record
     entries += [
-        made_entry(name, functools.partial(bytes, data)) for name, data in files.items()
+        generated_entry(name, functools.partial(bytes, data))
+        for name, data in files.items()
     ]
 
     def make_sbom() -> bytes:

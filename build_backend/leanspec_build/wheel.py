@@ -54,7 +54,7 @@ def file_entry(name: str, path: Path, mode: int = 0o644) -> WheelEntry:
     return WheelEntry(name, Source(_quoted(path), read, size), mode)
 
 
-def made_entry(name: str, make: Callable[[], bytes]) -> WheelEntry:
+def generated_entry(name: str, make: Callable[[], bytes]) -> WheelEntry:
     """Return the entry of a file that is made when the wheel is written."""
     return WheelEntry(name, Source(_quoted(name), make))
 
@@ -95,11 +95,11 @@ def project_entries(
 
     An editable wheel has a path file that leads to the package (PEP 660).
     """
-    entries = package_entries(project)
-    if is_editable:
+    entries = [] if is_editable else package_entries(project)
+    if is_editable and project.package:
         line = f"{project.root.resolve()}\n".encode()
-        path_file = made_entry(f"__editable__.{project.package}.pth", lambda: line)
-        entries = [path_file][: bool(project.package)]
+        name = f"__editable__.{project.package}.pth"
+        entries.append(generated_entry(name, lambda: line))
     is_windows = any(tag.startswith("win") for tag in tags.platforms)
     for place, path in project.placed_files():
         with path.open("rb") as file:
@@ -126,18 +126,18 @@ def metadata_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the metadata files, without RECORD."""
     folder = f"{project.stem}.dist-info"
     entries = [
-        made_entry(f"{folder}/METADATA", lambda: metadata_file(project.metadata)),
-        made_entry(f"{folder}/WHEEL", lambda: _wheel_file(content)),
+        generated_entry(f"{folder}/METADATA", lambda: metadata_file(project.metadata)),
+        generated_entry(f"{folder}/WHEEL", lambda: _wheel_file(content)),
     ]
     commands = _entry_points(project, content)
     if commands:
-        entries.append(made_entry(f"{folder}/entry_points.txt", lambda: commands))
+        entries.append(generated_entry(f"{folder}/entry_points.txt", lambda: commands))
     entries += [
         file_entry(f"{folder}/licenses/{path.as_posix()}", project.root / path)
         for path in project.license_files()
     ]
     if content.make_sbom is not None:
-        entries.append(made_entry(f"{folder}/sboms/{SBOM_NAME}", content.make_sbom))
+        entries.append(generated_entry(f"{folder}/sboms/{SBOM_NAME}", content.make_sbom))
     return entries
 
 
@@ -200,7 +200,7 @@ def write_wheel(directory: Path, project: Project, content: Content) -> str:
     ):
         lines = [_add(archive, entry, content.level) for entry in entries]
         lines.append((record, "", ""))
-        _add(archive, made_entry(record, lambda: record_file(lines)), content.level)
+        _add(archive, generated_entry(record, lambda: record_file(lines)), content.level)
     return name
 
 

@@ -30,7 +30,7 @@ from leanspec_build.tags.platforms import MACHINE_ALIASES
 from leanspec_build.wheel import (
     Content,
     file_entry,
-    made_entry,
+    generated_entry,
     package_entries,
     wheel_entries,
     wheel_name,
@@ -259,7 +259,7 @@ def _stub_content(project: Project, tags: Iterable[str]) -> Content:
     entries = [
         *package_entries(project),
         file_entry(f"{package}/__init__.py", STUB_SOURCE),
-        made_entry(f"{package}/machines.json", text.encode),
+        generated_entry(f"{package}/machines.json", text.encode),
     ]
     commands = dict.fromkeys(project.programs, f"{package}:main")
     return Content(entries, STUB_TAGS, commands=commands)

@@ -205,14 +205,14 @@ class _Walk:
 
     def _search_inner(self, name: str, file: IO[bytes]) -> None:
         ending = next(filter(name.casefold().endswith, (*ARCHIVES, *SINGLES)))
-        prefix, own_name = f"{name}/", f"inner{ending}"
+        prefix, file_name = f"{name}/", f"inner{ending}"
         if ending in SINGLES:
             # Only compressed, it lies where its archive does, and keeps its name.
-            prefix, own_name = (
+            prefix, file_name = (
                 name.removesuffix(posixpath.basename(name)),
                 posixpath.basename(name),
             )
-        place = MemberPlace(self._number, own_name)
+        place = MemberPlace(self._number, file_name)
         full_name = f"{self._programs.path}/{self._prefix}{name}"
         with _spooled(file, place.name) as path:
             outer = (*self._outer, place)

@@ -65,13 +65,14 @@ def _tags(parts: list[Executable], bundled: Libraries) -> Tags:
     """Return the tags of a program, which is the first part, and what it brings along."""
     executable, cpu = parts[0], parts[0].cpus[0]
     family = "musllinux" if executable.libc == "musl" else "manylinux"
+    # ARMv6 has no policies: what those for ARMv7 allow is on its systems, too.
+    libraries = _libraries_of_all(family, NEWER_CPUS.get(cpu, cpu))
     foreign = [
         f"`{library}` {IN_NO_POLICY.format(family)}"
         for part in parts
         for library in part.needed
         # The loader itself counts as part of libc, as in auditwheel.
-        if library not in {*_libraries_of_all(family, cpu), *bundled}
-        and not LOADER_LIBRARY.fullmatch(library)
+        if library not in {*libraries, *bundled} and not LOADER_LIBRARY.fullmatch(library)
     ]
     obstacles = [obstacle for part in parts for obstacle in _obstacles(part)]
     if obstacles:
@@ -80,7 +81,9 @@ def _tags(parts: list[Executable], bundled: Libraries) -> Tags:
         return _static_linux_tags(cpu)
     policies = _policies(family, cpu)
     if not policies:
-        return _without_policy(family, cpu)
+        tags = _without_policy(family, cpu)
+        is_local = bool(foreign and libraries)
+        return _local_only(cpu, *foreign, *tags.reasons) if is_local else tags
     if family == "musllinux":
         # musl has no symbol versions: nothing in the bytes justifies an older one.
         policies = policies[-1:]

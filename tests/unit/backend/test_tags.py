@@ -212,6 +212,9 @@ def test_a_local_arm_program_is_not_publishable(cpu: str) -> None:
     assert tags.platforms == (f"linux_{cpu}",)
     assert not tags.publishable
     assert not of_all([tags, plain]).publishable
+    other = replace(program, needed=("libother.so.1", "libc.so.6"))
+    assert not platform_tags(other).publishable
+    assert "`libother.so.1` is in no manylinux policy" in platform_tags(other).reasons
 
 
 def test_unsigned_arm64_code_is_refused() -> None:
