@@ -9,14 +9,7 @@ from .errors import BuildError
 from .project.manifest import Project
 from .project.records import read_data_record, read_release
 from .source import sha256_of
-from .wheel import (
-    Content,
-    WheelEntry,
-    generated_entry,
-    package_entries,
-    project_entries,
-    source_date_epoch,
-)
+from .wheel import Content, WheelEntry, generated_entry, package_entries, project_entries
 
 STUB_NAME = "stub.json"
 
@@ -81,8 +74,7 @@ def _binary_content(project: Project, binary: Binary) -> Content:
     def make_sbom() -> bytes:
         from .sbom import bill_of_materials  # noqa: PLC0415 - see Content
 
-        binaries = {project.executable_name: binary}
-        return bill_of_materials(project, binaries, source_date_epoch())
+        return bill_of_materials(project, {project.executable_name: binary})
 
     return Content(entries, binary.tags, make_sbom)
 
@@ -102,6 +94,6 @@ def _data_content(project: Project, *, is_editable: bool) -> Content:
     def make_sbom() -> bytes:
         from .sbom import bill_of_data  # noqa: PLC0415 - see Content
 
-        return bill_of_data(project, sha256, record, source_date_epoch())
+        return bill_of_data(project, sha256, record)
 
     return Content(entries, make_sbom=make_sbom)

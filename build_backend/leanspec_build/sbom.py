@@ -22,6 +22,7 @@ from packageurl import PackageURL
 
 from .binaries import Binary
 from .project.manifest import Project
+from .wheel import source_date_epoch
 
 # What a wheel's bytes depend on, besides its content: the same versions make the same wheel.
 MADE_WITH = (
@@ -34,10 +35,8 @@ MADE_WITH = (
 NAMESPACE = uuid.UUID("6f0c2a0e-4f0f-5d0b-9d5c-0c1f6d3f7a10")
 
 
-def bill_of_materials(
-    project: Project, binaries: Mapping[str, Binary], moment: int
-) -> bytes:
-    """Return what is in a wheel and where it came from; `moment` is in seconds since the epoch.
+def bill_of_materials(project: Project, binaries: Mapping[str, Binary]) -> bytes:
+    """Return what is in a wheel and where it came from.
 
     The same wheel gives the same bytes: the serial number comes from the binaries, the time is
     that of all entries.
@@ -53,11 +52,11 @@ def bill_of_materials(
         )
         contents.append((program, [*_sources(binary), *_libraries(binary)]))
     identity = "".join(binary.source.sha256 for binary in binaries.values())
-    return _bill(project, contents, identity, moment)
+    return _bill(project, contents, identity)
 
 
-def bill_of_data(project: Project, sha256: str, record: bytes, moment: int) -> bytes:
-    """Return what is in a wheel of data and where it came from; `moment` is in seconds.
+def bill_of_data(project: Project, sha256: str, record: bytes) -> bytes:
+    """Return what is in a wheel of data and where it came from.
 
     `sha256` identifies all files of the package, `record` is its JSON file or empty.
     """
@@ -68,21 +67,20 @@ def bill_of_data(project: Project, sha256: str, record: bytes, moment: int) -> b
         hashes=_sha256(sha256),
         kind=ComponentType.DATA,
     )
-    return _bill(project, [(data, [*_recorded(record)])], sha256, moment)
+    return _bill(project, [(data, [*_recorded(record)])], sha256)
 
 
 def _bill(
     project: Project,
     contents: list[tuple[Component, list[Component]]],
     identity: str,
-    moment: int,
 ) -> bytes:
     """Write the bill of a wheel, its contents, and what each of them was made from."""
     name = project.metadata.name
     purl = _purl("pypi", project.metadata.canonical_name, project.version)
     wheel = _component(f"wheel:{name}", name, project.version, purl)
     bom = Bom(serial_number=uuid.uuid5(NAMESPACE, identity))
-    bom.metadata.timestamp = dt.datetime.fromtimestamp(moment, dt.UTC)
+    bom.metadata.timestamp = dt.datetime.fromtimestamp(source_date_epoch(), dt.UTC)
     bom.metadata.component = wheel
     for tool in MADE_WITH:
         version = importlib.metadata.version(tool)

@@ -166,8 +166,10 @@ def wheel_name(project: Project, content: Content) -> str:
 def wheel_entries(project: Project, content: Content) -> list[WheelEntry]:
     """Return the files of a wheel without RECORD: sorted, the metadata behind them.
 
-    Raises BuildError if two of them have one place, or one has a name that its system cannot have.
+    Raises BuildError if two of them have one place, one has a name that its system cannot have, or
+    the time of all is not valid.
     """
+    source_date_epoch()
     entries = sorted(content.entries, key=lambda entry: entry.name)
     entries += metadata_entries(project, content)
     is_windows = any(tag.startswith(("win", "any")) for tag in content.tags.platforms)

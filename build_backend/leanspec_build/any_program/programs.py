@@ -5,13 +5,7 @@ from collections.abc import Mapping
 
 from leanspec_build.errors import BuildError
 from leanspec_build.project.manifest import Project
-from leanspec_build.wheel import (
-    LOCAL_LEVEL,
-    Content,
-    WheelEntry,
-    project_entries,
-    source_date_epoch,
-)
+from leanspec_build.wheel import LOCAL_LEVEL, Content, WheelEntry, project_entries
 
 from .program_set import ProgramSet
 from .sets import find_sets, set_for_platform, set_for_this_machine
@@ -55,6 +49,6 @@ def content_of(
     def make_sbom() -> bytes:
         from leanspec_build.sbom import bill_of_materials  # noqa: PLC0415 - see Content
 
-        return bill_of_materials(project, programs.binaries, source_date_epoch())
+        return bill_of_materials(project, programs.binaries)
 
     return Content(entries, programs.tags, None if is_editable else make_sbom)

@@ -165,3 +165,12 @@ def test_data_files_of_a_folder_that_a_glob_matches_keep_its_tree(tool: Tool) ->
     places = [place for place, _ in load_project(tool.root).placed_files()]
     names = ("a.txt", "sub/b.txt", "sub/more/c.txt")
     assert places == [f"lib/tool/{name}" for name in names]
+
+
+def test_a_dry_run_refuses_a_wrong_time(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.put("", tool=headers.elf())
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    message = tool.build("all", "--dry-run", code=1).stderr
+    assert "`SOURCE_DATE_EPOCH` is `yesterday`, not a number" in message
