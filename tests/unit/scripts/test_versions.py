@@ -191,6 +191,7 @@ def test_bump_without_a_version_repeats_the_present_one(
     assert {place["agrees"] for place in places} == {True}
 
 
+@needs("git")
 def test_bump_lists_the_lines_that_still_name_the_version_before() -> None:
     output = CliRunner().invoke(bump, ["99.0.0", "--offline", "--dry-run"]).output
     _, _, lines = output.partition(f"still name {RELEASED}: correct those that no longer")
