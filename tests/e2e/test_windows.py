@@ -331,7 +331,8 @@ def test_doctor_knows_its_installation(windows: Windows) -> None:
 
 
 # What needs more than a Windows: git, cargo and npm in it, an entropy source that OpenSSL takes
-# (wine's it does not), a Python that makes environments, and linters, which `uv pip install --target` leaves without their commands.
+# (wine's it does not), a Python that makes environments, and linters: `uv pip install --target` leaves
+# out their commands.
 NOT_UNDER_WINE = (
     "tests/unit/launcher/test_manifest.py",
     "tests/unit/scripts/test_attestations.py",

@@ -23,6 +23,8 @@ from tests.support.tree_copy import copy_tree, git
 from tests.support.versions import RELEASED
 from tests.support.workspace import add_openssl, write_workspace
 
+# The one test of the suite that a page names.
+SCHEMA_TEST = "tests/unit/scripts/test_mcp_registry.py"
 # A suite that takes seconds in the place of ours, with a test for each way of starting it.
 SUITE = '''"""A suite that takes seconds."""
 
@@ -103,7 +105,8 @@ class Scene:
         for folder in (seed / "tests").iterdir():
             if folder.is_dir() and folder.name not in kept:
                 shutil.rmtree(folder)
-        (seed / "tests/unit").mkdir()
+        (seed / "tests/unit/scripts").mkdir(parents=True)
+        shutil.copy(source / SCHEMA_TEST, seed / SCHEMA_TEST)
         (seed / "tests/unit/test_small.py").write_text(SUITE)
         manifest = seed / "pyproject.toml"
         text = manifest.read_text("utf-8")
