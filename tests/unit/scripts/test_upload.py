@@ -207,6 +207,9 @@ def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File)
     assert time.monotonic() - before < 5
 
 
+GAVE_NONE = "did not give a token"
+
+
 @pytest.mark.usefixtures("quick_index")
 @pytest.mark.parametrize(
     ("problem", "words"),
@@ -215,8 +218,8 @@ def test_ctrl_c_does_not_wait_for_an_upload(quick_index: SmallIndex, file: File)
             TrustedPublishingFailure("It failed:\n\n* `invalid-publisher`: no"),
             "trusted publishing to `https://example.org/` failed: .*`invalid-publisher`: no",
         ),
-        (KeyError("errors"), "a token: its answer has neither a token nor an error$"),
-        (requests.ConnectionError("refused"), "did not give a token: refused$"),
+        (KeyError("errors"), f"{GAVE_NONE}: its answer has neither a token nor an error$"),
+        (requests.ConnectionError("refused"), f"{GAVE_NONE}: refused$"),
         (TwineException("no terminal"), "there are no credentials"),
     ],
 )
