@@ -130,7 +130,7 @@ def _versions(plan: Plan, places: list[VersionPlace]) -> tuple[StepState, str]:
     wrong = [place for place in places if not place.agrees]
     if wrong:
         lines = [
-            f"{place.file}: {place.what}: expected `{place.expected}`, found `{place.found}`"
+            f"{place.file}: {place.subject}: expected `{place.expected}`, found `{place.actual}`"
             for place in wrong
         ]
         raise CommandError(
@@ -226,7 +226,7 @@ def _check(
     if lines:
         raise CommandError(counted(findings), details=lines)
     gaps = [finding for finding in findings if finding.is_gap]
-    remarks = [f"{gap.subject}: {gap.found}" for gap in gaps]
+    remarks = [f"{gap.subject}: {gap.actual}" for gap in gaps]
     return StepState.PASSED, "\n  ".join([counted(findings), *remarks])
 
 
@@ -234,11 +234,11 @@ def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[StepState, str]:
     """Let the installed binary validate a project; what the release says that it cannot do is an exception, shown."""
     finding, reason = _validation(plan, dist, folder), plan.exceptions.get(VALIDATE)
     if not reason:
-        return StepState.PASSED if finding.passed else StepState.FAILED, finding.found
+        return StepState.PASSED if finding.passed else StepState.FAILED, finding.actual
     if finding.passed:
         text = "the command works now: remove `validate` from [tool.leanspec-release.exceptions]"
         return StepState.FAILED, text
-    return StepState.EXCEPTION, f"{reason}; it ended with {finding.found}"
+    return StepState.EXCEPTION, f"{reason}; it ended with {finding.actual}"
 
 
 def _validation(plan: Plan, dist: Path, folder: Path) -> Finding:

@@ -51,8 +51,8 @@ def versions(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:
     hint = f"`python3 -m scripts bump{option}` writes it"
     for edit in version_places.planned(plan.version, root, cargo):
         for place in edit.places:
-            subject = f"{place.file}: {place.what}"
-            yield compare("versions", subject, place.expected, place.found, hint=hint)
+            subject = f"{place.file}: {place.subject}"
+            yield compare("versions", subject, place.expected, place.actual, hint=hint)
 
 
 def manifests(root: Path) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ class Finding:
     subject: str
     passed: bool
     expected: str
-    found: str
+    actual: str
     is_gap: bool = False
     """Whether something is left out or could not be looked at, which is always shown."""
     hint: str = ""
@@ -39,7 +39,7 @@ def compare(
         subject=subject,
         passed=expected == actual,
         expected=str(expected),
-        found=str(actual),
+        actual=str(actual),
         hint=hint,
     )
 
@@ -75,7 +75,7 @@ def wrong_facts(findings: Iterable[Finding]) -> list[str]:
     for finding in findings:
         if not finding.passed:
             fact = f"{finding.gate}: {finding.subject}"
-            text = f"{fact}: expected {finding.expected}, found {finding.found}"
+            text = f"{fact}: expected {finding.expected}, found {finding.actual}"
             lines += text.splitlines()
             lines += [f"hint: {finding.hint}"] if finding.hint else []
     return lines

@@ -39,14 +39,14 @@ class VersionPlace:
     """One place that repeats a fact. Its names are those of `bump --json`."""
 
     file: str
-    what: str
-    found: str
+    subject: str
+    actual: str
     expected: str
 
     @property
     def agrees(self) -> bool:
         """Tell whether it says what it should."""
-        return self.found == self.expected
+        return self.actual == self.expected
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,8 @@ def _print_places(places: list[VersionPlace], version: Version, *, unchanged: bo
     for place in places:
         is_same = place.agrees
         mark = click.style("✓", fg="green") if is_same else click.style("→", fg="yellow")
-        former = "" if is_same else f" (was `{place.found}`)"
-        click.echo(f"{mark} {place.file}: {place.what} `{place.expected}`{former}")
+        former = "" if is_same else f" (was `{place.actual}`)"
+        click.echo(f"{mark} {place.file}: {place.subject} `{place.expected}`{former}")
     verb = "would change" if unchanged else "changed"
     click.echo(f"{len(differing)} of {len(places)} places {verb} to {version}")
 
@@ -311,12 +311,12 @@ def _print_gate(gate: str, findings: list[Finding]) -> None:
     for finding in failed:
         click.echo(f"    {finding.subject}")
         click.echo(f"      expected  {finding.expected}")
-        click.echo(f"      found     {finding.found}")
+        click.echo(f"      found     {finding.actual}")
         if finding.hint:
             click.echo(f"      hint: {finding.hint}")
     for finding in findings:
         if finding.is_gap:
-            click.echo(f"    {finding.subject}: {finding.found}")
+            click.echo(f"    {finding.subject}: {finding.actual}")
 
 
 INDEX_OPTION = click.option(

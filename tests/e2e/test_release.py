@@ -149,7 +149,7 @@ def test_the_matrix_names_the_platforms_of_the_plan(scripts: Scripts) -> None:
 
 def test_versions_agree_in_this_tree() -> None:
     places = [place for edit in planned(home_version()) for place in edit.places]
-    actual = {place.what for place in places if not place.agrees}
+    actual = {place.subject for place in places if not place.agrees}
     assert actual <= {"heading"}, "a release gets its heading"
 
 

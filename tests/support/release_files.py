@@ -38,7 +38,7 @@ def release_files(dist: Path) -> list[File]:
 def failures(findings: Iterator[Finding]) -> list[str]:
     """Return a line for each finding that failed."""
     return [
-        f"{finding.subject}: expected {finding.expected}, found {finding.found}"
+        f"{finding.subject}: expected {finding.expected}, found {finding.actual}"
         for finding in findings
         if not finding.passed
     ]

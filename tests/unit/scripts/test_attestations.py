@@ -45,7 +45,7 @@ def good(file: File, *, required: bool = True) -> bool:
 
 def test_attestation_of_other_bytes_is_refused(file: File) -> None:
     findings = [*attested([file], required=True)]
-    actual = [(finding.passed, finding.found) for finding in findings]
+    actual = [(finding.passed, finding.actual) for finding in findings]
     assert actual == 2 * [(False, "none")]
     assert good(file, required=False)
     write_attestation(file)
@@ -108,7 +108,7 @@ def test_changed_attestation_is_refused(
     change(content)
     path.write_text(json.dumps(content))
     findings = attested([file], required=False)
-    (error,) = [finding.found for finding in findings if not finding.passed]
+    (error,) = [finding.actual for finding in findings if not finding.passed]
     assert words in error
 
 

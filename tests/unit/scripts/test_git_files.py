@@ -296,7 +296,7 @@ def test_check_names_files_hidden_from_git(
     assert [finding for finding in commit.tree(plan, root) if not finding.passed] == []
     HIDDEN[attack](root)
     (wrong,) = [finding for finding in commit.tree(plan, root) if not finding.passed]
-    assert (wrong.subject, wrong.found) == (MODULE, "hidden")
+    assert (wrong.subject, wrong.actual) == (MODULE, "hidden")
 
 
 @pytest.mark.parametrize(
@@ -313,4 +313,4 @@ def test_check_names_code_that_git_does_not_track(root: Path, name: str) -> None
     put(root, cache, b"")
     put(root, name, b"\x7fELF")
     (wrong,) = [finding for finding in commit.tree(PLAN, root) if not finding.passed]
-    assert (wrong.subject, wrong.found) == (name, "there")
+    assert (wrong.subject, wrong.actual) == (name, "there")

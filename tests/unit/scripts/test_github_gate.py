@@ -40,7 +40,7 @@ class Release:
         return [*to_its_end("GitHub release", lambda: gate.check(self.plan, files))]
 
     def problems(self) -> list[str]:
-        return [finding.found for finding in self.findings() if not finding.passed]
+        return [finding.actual for finding in self.findings() if not finding.passed]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_check_assembles_the_github_release(release: Release, tmp_path: Path) ->
     findings = release.findings(tmp_path / "out")
     assert all(finding.passed for finding in findings)
     (keys,) = [finding for finding in findings if finding.is_gap]
-    assert keys.found == "none signs this release, as the plan says"
+    assert keys.actual == "none signs this release, as the plan says"
     expected = {"SHA256SUMS", "release.json", "RELEASE_NOTES.md"}
     assert expected <= {path.name for path in (tmp_path / "out").iterdir()}
 
@@ -153,4 +153,4 @@ def test_check_accepts_a_plan_with_a_key(release: Release) -> None:
 def test_a_dev_version_has_no_release_on_github(release: Release) -> None:
     release.plan = replace(release.plan, version=Version("0.3.1.dev1"))
     (finding,) = release.findings()
-    assert finding.found == "a dev version has no release on GitHub"
+    assert finding.actual == "a dev version has no release on GitHub"

@@ -136,7 +136,7 @@ def test_mcp_registry_warns_if_its_schema_is_old(tree: Path, plan: Plan) -> None
         today = CONFIRMED + dt.timedelta(days=days)
         findings = [*mcp_registry(plan, tree, today=today)]
         assert all(finding.passed for finding in findings)
-        return [finding.found for finding in findings if finding.is_gap]
+        return [finding.actual for finding in findings if finding.is_gap]
 
     assert warnings(150) == []
     (warning,) = warnings(151)

@@ -54,7 +54,7 @@ def test_a_linked_openssl_is_the_pinned_one(dist: Path) -> None:
     with_openssl(dist, openssl=PIN.record)
     (finding,) = findings(dist)
     assert finding.passed
-    assert finding.found == f"openssl 3.5.7 (sha256 {'a' * 64})"
+    assert finding.actual == f"openssl 3.5.7 (sha256 {'a' * 64})"
     for pin in (replace(PIN, version="3.5.8"), replace(PIN, sha256="b" * 64)):
         (finding,) = findings(dist, pin)
         assert not finding.passed
@@ -64,21 +64,21 @@ def test_a_linked_openssl_that_is_not_stated_is_a_problem(dist: Path) -> None:
     with_openssl(dist)
     (finding,) = findings(dist)
     assert not finding.passed
-    assert finding.found == "not stated"
+    assert finding.actual == "not stated"
 
 
 def test_a_stated_openssl_that_is_not_linked_is_a_problem(dist: Path) -> None:
     with_openssl(dist, headers.elf(), openssl=PIN.record)
     (finding,) = findings(dist)
     assert not finding.passed
-    assert finding.found == "none in it"
+    assert finding.actual == "none in it"
 
 
 def test_an_openssl_of_a_crate_is_stated_by_the_crate(dist: Path) -> None:
     with_openssl(dist, packages=CRATES)
     (finding,) = findings(dist)
     assert finding.passed
-    assert finding.found == "of the crate `openssl-src`"
+    assert finding.actual == "of the crate `openssl-src`"
     with_openssl(dist, openssl=PIN.record)
     assert [finding.passed for finding in findings(dist)] == [True]
     actual = [finding.passed for finding in findings(dist, replace(PIN, version="4"))]
@@ -99,7 +99,7 @@ def test_an_old_or_bad_pin_is_a_warning(
     with_openssl(dist, openssl=PIN.record)
     results = findings(dist, pin, pin.pinned + dt.timedelta(days=age))
     assert all(finding.passed for finding in results)
-    assert "".join(finding.found for finding in results if finding.is_gap) == warning
+    assert "".join(finding.actual for finding in results if finding.is_gap) == warning
 
 
 def test_a_linked_openssl_comes_with_its_licence(dist: Path) -> None:
@@ -107,4 +107,4 @@ def test_a_linked_openssl_comes_with_its_licence(dist: Path) -> None:
     folder = f"leanspec_cli_bin-{RELEASED}.dist-info/licenses"
     rewrite(dist / NAME, {f"{folder}/OpenSSL-LICENSE.txt": None})
     wrong = [finding for finding in findings(dist) if not finding.passed]
-    assert [finding.found for finding in wrong] == ["missing"]
+    assert [finding.actual for finding in wrong] == ["missing"]

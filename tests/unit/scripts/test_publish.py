@@ -463,7 +463,7 @@ def test_compare_served_compares_with_the_built_files(
     def wrong() -> dict[str, str]:
         findings = served.compare_served(plan.version, index.place, dist)
         return {
-            finding.subject: finding.found for finding in findings if not finding.passed
+            finding.subject: finding.actual for finding in findings if not finding.passed
         }
 
     release(index, dist)
@@ -474,4 +474,4 @@ def test_compare_served_compares_with_the_built_files(
     del index.files[name]
     assert [*wrong().values()] == ["not listed"]
     missing = served.compare_served(Version("9.9.9"), index.place, dist.parent / "home")
-    assert missing[-1].found == "none"
+    assert missing[-1].actual == "none"

@@ -51,7 +51,7 @@ def test_a_stopped_gate_has_a_reason_in_words(tmp_path: Path) -> None:
 
     (finding,) = to_its_end("installs", lambda: iter(gate()))
     assert not finding.passed
-    assert finding.found.startswith(f"crashed: `{tmp_path / 'index'}`: ")
+    assert finding.actual.startswith(f"crashed: `{tmp_path / 'index'}`: ")
     assert "python3 -m scripts wheels" in finding.hint
 
 

@@ -76,9 +76,9 @@ def test_fix_has_the_binaries_of_its_base_or_a_reason(
         assert finding.expected == words
     if reason and not words:
         assert finding.is_gap, "it is always shown"
-        assert finding.found == f"{REASON}; 1 of 2 differ from 0.3.0"
+        assert finding.actual == f"{REASON}; 1 of 2 differ from 0.3.0"
     if cli == NEW and words:
-        assert finding.found == "others: cli for linux-x64"
+        assert finding.actual == "others: cli for linux-x64"
 
 
 def test_second_fix_is_compared_with_the_first(
@@ -90,7 +90,7 @@ def test_second_fix_is_compared_with_the_first(
     write_main(tmp_path, "0.3.0.post2", NEW)
     (finding,) = findings(published, tmp_path, "0.3.0.post2")
     assert finding.passed
-    assert finding.found == "those of 0.3.0.post1"
+    assert finding.actual == "those of 0.3.0.post1"
 
 
 def test_release_that_is_no_fix_is_not_compared(

@@ -54,12 +54,12 @@ def test_tools_are_listed_per_adapter_without_a_network(commands: Path) -> None:
 def test_check_names_a_tool_that_differs_from_the_release(commands: Path) -> None:
     tools = reported_tools(commands / "leanspec-mcp")
     findings = [*compare_tools(commands, tools, "gate")]
-    assert [(each.passed, each.found) for each in findings] == [(True, AS_RELEASED)] * 4
+    assert [(each.passed, each.actual) for each in findings] == [(True, AS_RELEASED)] * 4
     released = json.loads(json.dumps(tools))
     released["github"]["board"] = released["github"].pop("list")
     del released["jira"]
     findings = [*compare_tools(commands, released, "gate")]
-    wrong = {each.subject: each.found for each in findings if not each.passed}
+    wrong = {each.subject: each.actual for each in findings if not each.passed}
     assert wrong == {
         "leanspec-mcp tools of a github project": "tool `board` is gone; tool `list` is new",
         "leanspec-mcp tools of a jira project": "`lean-spec` does not state the released ones",
@@ -69,4 +69,4 @@ def test_check_names_a_tool_that_differs_from_the_release(commands: Path) -> Non
 def test_a_server_that_does_not_start_is_a_finding(tmp_path: Path) -> None:
     (finding,) = compare_tools(tmp_path, {}, "gate")
     assert not finding.passed
-    assert "leanspec-mcp" in str(finding.found)
+    assert "leanspec-mcp" in str(finding.actual)

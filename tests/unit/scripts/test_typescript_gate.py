@@ -28,18 +28,18 @@ def test_check_shows_that_npm_lacks_the_typescript_release(registry: Registry) -
     name, _, version = spec.partition("@")
     (gone,) = typescript_gate(spec)
     assert (gone.is_gap, gone.passed) == (True, True)
-    assert gone.found.startswith("npm does not have it")
+    assert gone.actual.startswith("npm does not have it")
     registry.publish(name, "9.9.9", package(name, "9.9.9", {}))
     (other,) = typescript_gate(spec)
-    assert other.found == gone.found, "of another version, npm says nothing"
+    assert other.actual == gone.actual, "of another version, npm says nothing"
     registry.publish(name, version, package(name, version, {}))
     (present,) = typescript_gate(spec)
-    assert (present.is_gap, present.found) == (False, "npm has it")
+    assert (present.is_gap, present.actual) == (False, "npm has it")
 
 
 def test_check_goes_on_without_npm_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     (finding,) = typescript_gate("lean-spec@0.2.9")
     assert finding.is_gap
-    assert finding.found.startswith("not asked for: `npm` is not installed")
+    assert finding.actual.startswith("not asked for: `npm` is not installed")
     assert list(typescript_gate("")) == []

@@ -87,7 +87,7 @@ def test_verify_release_grafts_again_to_rebuild(
 
     monkeypatch.setattr(verify, "build_wheels", build_wheels)
     findings = verify_release(plan.version, INDEX, rebuild=True)
-    wrong = {finding.subject: finding.found for finding in findings if not finding.passed}
+    wrong = {finding.subject: finding.actual for finding in findings if not finding.passed}
     assert wrong == {missing.name: "not built", other.name: "other bytes"}
 
 

@@ -223,7 +223,9 @@ def test_bump_writes_the_platforms_and_the_oldest_systems_of_the_plan(tree: Path
     (tree / "README.md").write_text("# lean-spec\n", "utf-8")
     edits = version_places.planned(Version(BEFORE), tree)
     wrong = [place for edit in edits for place in edit.places if not place.agrees]
-    assert [(place.file, place.found) for place in wrong] == [("README.md", "no such line")]
+    assert [(place.file, place.actual) for place in wrong] == [
+        ("README.md", "no such line")
+    ]
 
 
 def test_bump_writes_no_heading_for_a_dev_version(tree: Path) -> None:
@@ -419,7 +421,7 @@ def test_bump_names_another_repository_everywhere(tmp_path: Path) -> None:
     text = manifest.read_text("utf-8")
     manifest.write_text(text.replace(line.format(old.url), line.format(new)), "utf-8")
     edits = version_places.planned(version_places.home_version(), tmp_path)
-    actual = {place.what for edit in edits for place in edit.places if not place.agrees}
+    actual = {place.subject for edit in edits for place in edit.places if not place.agrees}
     assert {"urls", "name", "repository"} <= actual
     version_places.apply(edits)
     edits = version_places.planned(version_places.home_version(), tmp_path)
@@ -469,12 +471,14 @@ def test_bump_names_a_missing_line_with_the_repository(tree: Path) -> None:
     edits = version_places.planned(Version(BEFORE), tree)
     wrong = [place for edit in edits for place in edit.places if not place.agrees]
     expected = {("docs/verifying.md", "no such line")}
-    assert {(place.file, place.found) for place in wrong} == expected
+    assert {(place.file, place.actual) for place in wrong} == expected
 
 
 def test_bump_without_a_version_writes_no_heading(tree: Path) -> None:
     version = Version("0.1.3")
     edits = version_places.planned(version, tree, is_new=False)
-    assert not [place for edit in edits for place in edit.places if place.what == "heading"]
+    assert not [
+        place for edit in edits for place in edit.places if place.subject == "heading"
+    ]
     edits = version_places.planned(version, tree)
-    assert [place for edit in edits for place in edit.places if place.what == "heading"]
+    assert [place for edit in edits for place in edit.places if place.subject == "heading"]
