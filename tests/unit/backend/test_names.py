@@ -134,7 +134,7 @@ def test_data_files_that_differ_in_accents_alone_are_refused(tool: Tool) -> None
         (
             "bin",
             "Tool.bat",
-            "the data file `files/Tool.bat` would replace the command `Tool.bat`",
+            f"the data file `{Path('files/Tool.bat')}` would replace the command `Tool.bat`",
         ),
         ("bin", "tool.com", "would replace the command `tool.com`"),
         ("Scripts", "tool.PS1", "would replace the command `tool.PS1`"),
