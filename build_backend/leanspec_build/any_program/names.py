@@ -21,19 +21,21 @@ def _meanings(table: str) -> dict[str, set[str]]:
 # that the file is the program, and never decides which machine it is for: that is in the bytes.
 # Each word has the systems, CPUs or C libraries that it may stand for.
 SYSTEMS = _meanings("""
-linux linux32 linux64: linux android
+linux linux32 linux64 linuxmusl manylinux musllinux: linux android
+alpine debian ubuntu: linux
 apple darwin mac macos macosx osx: darwin
-msvc win win32 win64 windows: windows
-aix android freebsd netbsd openbsd
-illumos solaris: solaris illumos
+mingw msvc win win32 win64 windows: windows
+aix android dragonfly freebsd haiku netbsd openbsd plan9
+illumos solaris sunos: solaris illumos
 """)
 CPUS = _meanings("""
-386 i386 i586 i686: i686
-amd64 x64: x86_64
+386 i386 i586 i686 ia32: i686
+amd64 amd64v1 amd64v2 amd64v3 amd64v4 x64: x86_64
 intel x86: i686 x86_64
-aarch64 arm64 silicon: aarch64
+aarch aarch64 arm64 arm64v8 silicon: aarch64
 arm armv8: arm armeb armel armv5 armv6l armv7l armv8 aarch64
-armel armhf armv5 armv6 armv6l armv7 armv7l: arm armeb armel armv5 armv6l armv7l armv8
+arm5 arm6 arm7 arm32 arm32v5 arm32v6 arm32v7 armel armhf: arm armeb armel armv5 armv6l armv7l armv8
+armv5 armv6 armv6l armv7 armv7a armv7l: arm armeb armel armv5 armv6l armv7l armv8
 powerpc64 ppc64: ppc64 ppc64le
 powerpc64le ppc64le: ppc64le
 riscv64 riscv64gc: riscv64
@@ -41,11 +43,12 @@ loong64 loongarch64: loongarch64
 s390x
 """)
 LIBCS = _meanings("""
-glibc gnu gnueabi gnueabihf: glibc
-musl musleabi musleabihf: musl
+glibc gnu gnueabi gnueabihf manylinux: glibc
+alpine linuxmusl musl musleabi musleabihf musllinux: musl
 """)
 OTHER_WORDS = """
-32bit 64bit hardfloat mips mips64 mips64le mipsle pc softfloat static universal universal2 unknown
+32bit 64bit androideabi eabi eabihf gnullvm hardfloat mips mips64 mips64el mips64le mipsel mipsle pc powerpc
+ppc softfloat sse2 static universal universal2 unknown w64
 """
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
 # Packages and compressed files of a program, in forms that are not read here.
@@ -59,7 +62,10 @@ COMPANIONS = """
 .md5sum .minisig .pdb .pem .ps1 .pub .rb .sbom .sh .sha1 .sha1sum .sha256 .sha256sum .sha512 .sha512sum
 .sig .sign .sigstore .spdx .sum .sym .txt .whl .xml .yaml .yml .zsync
 """
-VERSION = re.compile(r"v?\d+|(rc|alpha|beta|nightly|dev)\d*")
+# Parts of a version, or of the name of a runner: as in `tool-v1.2-rc.1`, `tool-macos-latest-large`.
+VERSION = re.compile(
+    r"v?\d+|(rc|alpha|beta|nightly|dev|latest|stable|snapshot|large|xlarge|all)\d*"
+)
 
 
 def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
@@ -117,4 +123,11 @@ def _is_machine(text: str) -> bool:
 
 def _words(text: str) -> list[str]:
     plain = text.casefold().replace("x86_64", "x64")
-    return [word for word in re.split(r"[-_.@+]", plain) if word]
+    return [_without_number(word) for word in re.split(r"[-_.@+]", plain) if word]
+
+
+def _without_number(word: str) -> str:
+    """Return a word without the version of its system or C library, as in `gnu2.17` and `macosx14.0`."""
+    name = word.rstrip("0123456789")
+    is_versioned = word not in MACHINE_WORDS and name in {*SYSTEMS, *LIBCS}
+    return name if is_versioned else word

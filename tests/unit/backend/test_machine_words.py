@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from leanspec_build.any_program.names import wrong_word
+from leanspec_build.any_program.names import program_of, wrong_word
 from leanspec_build.formats.executable import parse_executable
 
 from tests.support import headers
@@ -39,6 +39,10 @@ BOTH_MACS = headers.universal(headers.mach_o("x86_64"), headers.mach_o())
         ("tool-macos-arm", ARM_MAC, None),
         ("tool-win32-x64.exe", headers.pe(), None),
         ("tool-linux-x86", LINUX, None),
+        ("tool-ubuntu-22.04-arm64", LINUX, "arm64"),
+        ("tool-alpine-amd64", LINUX, "alpine"),
+        ("tool-alpine-amd64", MUSL, None),
+        ("tool-linux-gnu2.17-amd64", MUSL, "gnu"),
         ("tool", LINUX, None),
         ("another-windows", LINUX, None),
     ],
@@ -47,6 +51,28 @@ def test_a_word_in_a_name_is_wrong_if_no_code_is_for_it(
     name: str, data: bytes, word: str | None
 ) -> None:
     assert wrong_word(name, ["tool"], parse_executable(data, "it")) == word
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        *("ubuntu-22.04-amd64", "ubuntu-latest", "windows-11-arm", "macos-14-large"),
+        *("alpine-amd64", "debian12-amd64", "arm32v7", "linux-arm64v8", "linux-arm-v7"),
+        *("x86_64-unknown-linux-gnu2.17", "linux-musl1.2-arm64", "manylinux_2_28_x86_64"),
+        *("linux_amd64v3", "linux_386_sse2", "darwin_all", "linux-aarch_64", "linux-arm7"),
+        *("win32-ia32-msvc", "linuxmusl-x64", "x86_64-w64-mingw32", "darwin20-arm64"),
+    ],
+)
+def test_names_of_runners_images_and_builds_say_a_machine(ending: str) -> None:
+    for name in (f"tool-{ending}", f"tool_{ending.upper()}.exe"):
+        assert program_of(name, ["tool"]) == ("tool", name.removeprefix("tool"))
+
+
+@pytest.mark.parametrize(
+    "ending", ["latest", "all", "fips-linux", "linux-dynamic", "gnu2-server", "box-linux"]
+)
+def test_names_with_any_other_word_do_not_say_a_machine(ending: str) -> None:
+    assert program_of(f"tool-{ending}", ["tool"]) is None
 
 
 def test_all_names_the_file_whose_name_says_the_machine(tool: Tool) -> None:
