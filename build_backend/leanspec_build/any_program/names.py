@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from leanspec_build.errors import listed
 from leanspec_build.formats.facts import Executable
 from leanspec_build.project.names import without_exe
 
@@ -85,10 +86,43 @@ def is_other_form(file: str, names: Iterable[str]) -> bool:
         return file.startswith(tuple(names))
     if lower.endswith(tuple(COMPANIONS.split())) or program_of(file, names):
         return False
-    # With a machine in its name, it is a program whatever it ends with.
+    return _has_any_ending(file, names)
+
+
+def is_match(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file that a glob matches is a program by its name, wherever in it the machine is."""
+    if program_of(file, names) or own_name(file).casefold() in map(str.casefold, names):
+        return True
+    is_other = file.casefold().endswith(tuple(PACKAGES.split() + COMPANIONS.split()))
+    return not is_other and _has_any_ending(file, names)
+
+
+def _has_any_ending(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a name says a machine: then it is a program whatever it ends with."""
     dots = [match.start() for match in re.finditer(r"\.", file)]
     matches = [program_of(file[:dot], names) for dot in dots]
     return any(match and without_exe(match[1]) for match in matches)
+
+
+def own_name(file: str) -> str:
+    """Return the name of a program without the machine and the version in the name of its file."""
+    stem = without_exe(file)
+    parts = re.split(r"([-_.@+])", re.sub("(?i)x86_64", "x64", stem))
+    pairs = zip(["", *parts[1::2]], parts[::2], strict=True)
+    name = "".join(mark + word for mark, word in pairs if not _is_stated(word.casefold()))
+    return name.lstrip("-_.@+") or stem
+
+
+def _is_stated(word: str) -> bool:
+    return _without_number(word) in MACHINE_WORDS or bool(VERSION.fullmatch(word))
+
+
+def other_name(file: str, names: Iterable[str]) -> str:
+    """Say how a program is called that is none of the project's by its name."""
+    name = own_name(file)
+    if name.casefold() in map(str.casefold, names):
+        name = file
+    return f"is called `{name}`, not {listed(names, ' or ')}"
 
 
 def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str | None:

@@ -10,11 +10,17 @@ from pathlib import Path
 
 from leanspec_build.archives import ARCHIVES, OTHERS, SINGLES
 from leanspec_build.binaries import read_binary
-from leanspec_build.errors import BuildError, listed, one_line
+from leanspec_build.errors import (
+    BuildError,
+    NoFileError,
+    NotAProgramError,
+    listed,
+    one_line,
+)
 from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.names import without_exe
 
-from .names import program_of
+from .names import is_match, is_other_form, program_of
 from .packed import UNREAD, Reader, is_archive, is_other_archive, programs_in
 
 # What a build leaves besides programs can be a lot, and none of it is read.
@@ -52,6 +58,8 @@ class Search:
     left_out: list[Path] = field(default_factory=list)
     """What of the excluded paths is there."""
     parts: list[Part] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    """Programs of other names that a glob matches."""
     machines: set[str] = field(default_factory=set)
     """The platforms that whole folders are for."""
     has_programs: bool = False
@@ -84,8 +92,11 @@ def identity(path: Path) -> str:
     return os.path.normcase(path.absolute())
 
 
-def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
+def complete_folders(
+    search: Search, paths: list[Path], *, is_glob: bool = False
+) -> Iterator[Folder]:
     """Yield each folder that has all of the programs, on the disk and in archives; or the file that is given."""
+    matches = []
     for path in paths:
         if not search.includes(path):
             continue
@@ -97,18 +108,64 @@ def complete_folders(search: Search, paths: list[Path]) -> Iterator[Folder]:
                 search.passed_by.append(f"`{path}` has no {listed(search.names, ' and ')}")
         elif path.name.casefold().endswith((*ARCHIVES, *OTHERS)):
             yield from _in_archive(search, path)
+        elif is_glob:
+            matches.append(path)
         elif len(search.names) == 1:
             # A program that is given may have any name.
-            read: Reader = functools.partial(read_binary, path)
-            if path.name.casefold().endswith(SINGLES):
-                packed = programs_in(path, (without_exe(path.stem),))
-                (read,) = packed.folders["."].values()
-            yield (str(path),), {search.names[0]: read}
+            yield single_file(search, path)
         else:
             raise BuildError(
                 f"`{path}` is one file, and there are to be {len(search.names)} programs",
                 hint="name the folder or archive that has them",
             )
+    yield from _matching_files(search, matches)
+
+
+def single_file(search: Search, path: Path) -> Folder:
+    """Return a file as the one program of the project, whatever it is called."""
+    read: Reader = functools.partial(read_binary, path)
+    if path.name.casefold().endswith(SINGLES):
+        packed = programs_in(path, (without_exe(path.stem),))
+        (read,) = packed.folders["."].values()
+    return (str(path),), {search.names[0]: read}
+
+
+def file_name(path: Path) -> str:
+    """Return the name of a file, or of the one that is compressed in it."""
+    return path.stem if path.name.casefold().endswith(SINGLES) else path.name
+
+
+def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
+    """Yield the programs among the files that a glob matches; the search keeps those of other names."""
+    folders: dict[Path, dict[str, Reader]] = {}
+    for path in paths:
+        file = file_name(path)
+        if len(search.names) == 1 and is_match(file, search.names):
+            yield single_file(search, path)
+        elif is_archive(path.name, search.names):
+            yield from _in_archive(search, path)
+        elif program_of(file, search.names):
+            read = functools.partial(read_binary, path)
+            folders.setdefault(path.parent, {})[file] = read
+        else:
+            _keep_other(search, path)
+    for folder, readers in folders.items():
+        yield from _complete(search, str(folder), readers, is_alone=False)
+
+
+def _keep_other(search: Search, path: Path) -> None:
+    """Keep a program of another name; any other file is passed by."""
+    try:
+        _, readers = single_file(search, path)
+        readers[search.names[0]]()
+    except (NotAProgramError, NoFileError) as error:
+        is_unread = is_other_form(path.name, search.names)
+        search.passed_by.append(f"`{path}` {UNREAD}" if is_unread else error.message)
+        return
+    except BuildError:
+        # It may be the program all the same: then this is raised.
+        pass
+    search.others.append(path)
 
 
 def executables(paths: list[Path]) -> Iterator[Path]:

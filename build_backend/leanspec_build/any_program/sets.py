@@ -30,12 +30,20 @@ from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
-from .names import is_other_form, program_of, wrong_word
+from .names import is_other_form, other_name, own_name, program_of, wrong_word
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts, part_messages
 from .program_set import ProgramSet
-from .search import Folder, Search, complete_folders, executables, identity
+from .search import (
+    Folder,
+    Search,
+    complete_folders,
+    executables,
+    file_name,
+    identity,
+    single_file,
+)
 from .universal import join_loaded
 
 MACOS = ("darwin-x64", "darwin-arm64")
@@ -73,10 +81,12 @@ def find_sets(
     for pattern in patterns:
         search = Search(project.programs, excluded, identity(out) if out else "")
         searches[pattern] = search
-        whole = complete_folders(search, _paths(root, pattern))
+        paths = _paths(root, pattern)
+        whole = complete_folders(search, paths, is_glob=paths != [root / pattern])
         folders = itertools.chain(whole, joined_parts(search))
         sets += _read_sets(project, search, folders, root, pattern)
     sets += _sets_of_several(project, searches, root)
+    sets += _sets_of_others(project, searches, root)
     empty = {
         pattern: search for pattern, search in searches.items() if not search.has_programs
     }
@@ -132,6 +142,40 @@ def _sets_of_several(
         search.has_programs |= len(remaining) < len(search.parts)
         search.parts = remaining
         search.passed_by += part_messages(search)
+    return sets
+
+
+def _sets_of_others(
+    project: Project, searches: Mapping[str, Search], root: Path
+) -> list[ProgramSet]:
+    """Return the sets of files that a glob matches, if their one name is another than the project's.
+
+    Raises BuildError if they have several names. Beside programs of the project's, they are passed by.
+    """
+    by_name = {
+        own_name(file_name(path)).casefold(): path
+        for search in searches.values()
+        for path in search.others
+    }
+    is_beside = any(search.has_programs for search in searches.values())
+    is_renamed = len(project.programs) == 1 and not is_beside
+    if is_renamed and len(by_name) > 1:
+        one, other, *_ = by_name.values()
+        name = own_name(file_name(one))
+        raise BuildError(
+            f"neither `{one}` nor `{other}` is called {listed(project.programs)}, and their names differ",
+            hint=f'name what was built: `programs = ["{name}"]` {IN_TABLE}, or files of one name: `--from PLACE`',
+        )
+    sets = []
+    for pattern, search in searches.items():
+        if is_renamed:
+            folders = (single_file(search, path) for path in search.others)
+            sets += _read_sets(project, search, folders, root, pattern)
+            continue
+        search.passed_by += [
+            f"`{path}` {other_name(file_name(path), project.programs)}"
+            for path in search.others
+        ]
     return sets
 
 

@@ -272,7 +272,7 @@ def two_systems(tool: Tool) -> None:
 
 def one_file_for_two(tool: Tool) -> None:
     tool.edit('["tool"]', '["tool", "b"]')
-    tool.edit('from = "dist"', 'from = "dist/*"')
+    tool.edit('from = "dist"', 'from = "dist/tool"')
     tool.dist.mkdir()
     (tool.dist / "tool").write_bytes(OLD)
 
