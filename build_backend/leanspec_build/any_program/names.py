@@ -54,8 +54,8 @@ ppc softfloat sse2 static universal universal2 unknown w64
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
 # Packages and compressed files of a program, in forms that are not read here.
 PACKAGES = """
-.apk .appimage .br .cab .cpio .crate .deb .dmg .flatpak .gzip .jar .lz .lz4 .lzma .msi .msix .nupkg .part
-.pkg .rpm .run .snap .z .001
+.apk .appimage .br .cab .cpio .crate .deb .dmg .flatpak .gem .gzip .iso .jar .lz .lz4 .lzma .lzo .msi .msix
+.nupkg .part .pkg .rpm .run .snap .squashfs .vsix .wasm .z .001
 """
 # Files about a program: checksums, signatures, bills of materials, debug information, texts, our wheels.
 COMPANIONS = """
@@ -64,6 +64,9 @@ COMPANIONS = """
 .sig .sign .sigstore .spdx .sum .sym .txt .whl .xml .yaml .yml .zsync
 """
 # Parts of a version, or of the name of a runner: as in `tool-v1.2-rc.1`, `tool-macos-latest-large`.
+INSTALLER = re.compile(r".*[-_. ](setup|install|installer)\b.*\.exe")
+# Cargo's copies and tests, as `tool-0123456789abcdef`.
+COPY = re.compile(r".*-[0-9a-f]{16}(\.exe)?")
 VERSION = re.compile(
     r"v?\d+|(rc|alpha|beta|nightly|dev|latest|stable|snapshot|large|xlarge|all)\d*"
 )
@@ -82,11 +85,21 @@ def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
 def is_other_form(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file is a program by its name, in a form that is not read."""
     lower = file.casefold()
-    if lower.endswith(tuple(PACKAGES.split())):
-        return file.startswith(tuple(names))
+    if lower.endswith(tuple(PACKAGES.split())) or INSTALLER.fullmatch(lower):
+        return lower.startswith(tuple(map(str.casefold, names)))
     if lower.endswith(tuple(COMPANIONS.split())) or program_of(file, names):
         return False
     return _has_any_ending(file, names)
+
+
+def is_variant(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file is called after a program, and has a word in its name that is not understood."""
+    if program_of(file, names) or COPY.fullmatch(file):
+        return False
+    if file.casefold().endswith(tuple(COMPANIONS.split())):
+        return False
+    starts = [f"{name}{mark}".casefold() for name in names for mark in "-_"]
+    return file.casefold().startswith(tuple(starts))
 
 
 def is_match(file: str, names: Iterable[str]) -> bool:

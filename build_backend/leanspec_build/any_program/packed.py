@@ -23,11 +23,11 @@ from leanspec_build.archives import (
 )
 from leanspec_build.binaries import Binary, binary_of
 from leanspec_build.errors import BuildError, one_line
-from leanspec_build.formats.executable import LARGEST_FILE
+from leanspec_build.formats.executable import LARGEST_FILE, parse_executable
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
 from leanspec_build.source import source_of
 
-from .names import is_other_form, program_of
+from .names import is_other_form, is_variant, other_name, program_of
 
 ANOTHER = "make it again, or unpack it into a folder and name that: `--from PLACE`"
 UNREAD = "is of a kind that is not read"
@@ -141,21 +141,32 @@ class _Walk:
     def _pass(self, targets: dict[str, list[str]]) -> None:
         self._targets, self._missing, self._links = targets, dict(targets), {}
         self._number = -1
+        programs = self._programs
         for member, file in open_members(self._archive, self._is_chosen, BOUNDS):
             name = _plain(member.name)
             if self._is_archive(name):
                 self._search_inner(name, file)
                 continue
+            if not targets and not program_of(posixpath.basename(name), programs.names):
+                self._pass_by_variant(name, load_bytes(file, member.size))
+                continue
             places = (*self._outer, MemberPlace(self._number, name))
-            read = functools.partial(_load, self._programs.path, places)
+            read = functools.partial(_load, programs.path, places)
             data = load_bytes(file, member.size)
             for alias in targets.get(name, [name]):
-                self._programs.add(self._prefix + alias, read, data)
+                programs.add(self._prefix + alias, read, data)
         for target, aliases in self._missing.items():
             for alias in aliases:
                 self._note(
                     alias, f"is a link to `{target}`, which the archive does not have"
                 )
+
+    def _pass_by_variant(self, name: str, data: Bytes) -> None:
+        """Note an executable that is called after a program, as `tool-linux-fips`."""
+        with contextlib.suppress(BuildError):
+            parse_executable(data, name)
+            words = other_name(posixpath.basename(name), self._programs.names)
+            self._note(self._prefix + name, words)
 
     def _note(self, name: str, problem: str) -> None:
         self._programs.problems.append(f"`{name}` in `{self._programs.path}` {problem}")
@@ -178,7 +189,8 @@ class _Walk:
                 f"`{programs.path}` unpacks to more than {BOUNDS.unpacked} bytes"
             )
         if not is_searched:
-            return False
+            is_small = member.kind == FILE and member.size <= LARGEST_FILE
+            return is_small and not self._targets and self._is_variant(name)
         self._missing.pop(name, None)
         if member.target:
             aliases = self._targets.get(name, [name])
@@ -192,6 +204,10 @@ class _Walk:
         if is_other_archive(file, self._programs.names):
             self._note(self._prefix + name, UNREAD)
         return bool(program_of(file, self._programs.names)) or self._is_archive(name)
+
+    def _is_variant(self, name: str) -> bool:
+        file, names = posixpath.basename(name), self._programs.names
+        return is_variant(file, names) and not is_other_archive(file, names)
 
     def _is_archive(self, name: str) -> bool:
         """Tell whether a member is an archive to search; one that lies too deep is a problem."""

@@ -20,7 +20,7 @@ from leanspec_build.errors import (
 from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.names import without_exe
 
-from .names import is_match, is_other_form, program_of
+from .names import is_match, is_other_form, is_variant, other_name, program_of
 from .packed import UNREAD, Reader, is_archive, is_other_archive, programs_in
 
 # What a build leaves besides programs can be a lot, and none of it is read.
@@ -60,6 +60,8 @@ class Search:
     parts: list[Part] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     """Programs of other names that a glob matches."""
+    other_names: list[Path] = field(default_factory=list)
+    """Those that were passed by."""
     machines: set[str] = field(default_factory=set)
     """The platforms that whole folders are for."""
     has_programs: bool = False
@@ -74,6 +76,11 @@ class Search:
         if more := len(self.passed_by[MOST_NOTES:]):
             notes.append(f"{more} more files and folders like these")
         return notes
+
+    def pass_by_name(self, path: Path) -> None:
+        """Note a program that has another name."""
+        self.passed_by.append(f"`{path}` {other_name(file_name(path), self.names)}")
+        self.other_names.append(path)
 
     def included(self, folder: str, names: list[str]) -> list[str]:
         """Return the names in a folder that are not left out, in order."""
@@ -210,8 +217,20 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
             if is_archive(file, search.names) or is_other_archive(file, search.names)
         ]
         yield from _complete(search, folder, readers, is_alone=not folders and not archives)
+        _pass_by_variants(search, [Path(folder, file) for file in files])
         for file in archives:
             yield from _in_archive(search, Path(folder, file))
+
+
+def _pass_by_variants(search: Search, paths: list[Path]) -> None:
+    """Note the executables of a folder that are called after a program, as `tool-linux-fips`."""
+    for path in paths:
+        is_other = is_other_archive(path.name, search.names) or path.is_symlink()
+        if is_other or not is_variant(path.name, search.names):
+            continue
+        with contextlib.suppress(BuildError):
+            read_executable(path)
+            search.pass_by_name(path)
 
 
 def _in_archive(search: Search, path: Path) -> Iterator[Folder]:

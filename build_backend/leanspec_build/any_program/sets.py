@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import glob
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
-from .names import is_other_form, other_name, own_name, program_of, wrong_word
+from .names import is_other_form, own_name, program_of, wrong_word
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts, part_messages
@@ -95,6 +96,7 @@ def find_sets(
     for search in searches.values():
         for message in search.notes:
             note(f"note: {message}: passed by")
+    _hint_at_names(project, map(root.joinpath, patterns), searches.values())
     in_order = sorted(
         without_overlap(sets, project.root), key=lambda programs: programs.tags.platforms
     )
@@ -145,6 +147,17 @@ def _sets_of_several(
     return sets
 
 
+def _hint_at_names(
+    project: Project, places: Iterable[Path], searches: Iterable[Search]
+) -> None:
+    """Say once how to pack a program of another name."""
+    files = [path for search in searches for path in search.other_names]
+    if files and len(project.programs) == 1:
+        paths = (os.path.relpath(path, project.root) for path in [*places, files[0]])
+        quoted = ", ".join(f'"{Path(path).as_posix()}"' for path in paths)
+        note(f"hint: to pack one of another name, name it: `from = [{quoted}]` {IN_TABLE}")
+
+
 def _sets_of_others(
     project: Project, searches: Mapping[str, Search], root: Path
 ) -> list[ProgramSet]:
@@ -172,10 +185,8 @@ def _sets_of_others(
             folders = (single_file(search, path) for path in search.others)
             sets += _read_sets(project, search, folders, root, pattern)
             continue
-        search.passed_by += [
-            f"`{path}` {other_name(file_name(path), project.programs)}"
-            for path in search.others
-        ]
+        for path in search.others:
+            search.pass_by_name(path)
     return sets
 
 
