@@ -23,7 +23,12 @@ from leanspec_build.archives import (
 )
 from leanspec_build.binaries import Binary, binary_of
 from leanspec_build.errors import BuildError, one_line
-from leanspec_build.formats.executable import LARGEST_FILE, parse_executable
+from leanspec_build.formats.executable import (
+    LARGEST_FILE,
+    LONGEST_MAGIC,
+    MAGICS,
+    parse_executable,
+)
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
 from leanspec_build.source import source_of
 
@@ -233,6 +238,34 @@ class _Walk:
         with _spooled(file, place.name) as path:
             outer = (*self._outer, place)
             _Walk(self._programs, path, self._prefix + prefix, outer).search(full_name)
+
+
+def executables_in(path: Path, depth: int = DEEPEST) -> Iterator[str]:
+    """Yield the names of executables in an archive, and in those in it, as far as they can be read."""
+
+    def is_file(member: Member) -> bool:
+        return member.kind == FILE and member.size <= LARGEST_FILE
+
+    with contextlib.suppress(BuildError), readable(path):
+        for member, file in open_members(path, is_file, BOUNDS):
+            name = one_line(_plain(member.name))
+            if name.casefold().endswith(ARCHIVES) and depth > 1:
+                ending = next(filter(name.casefold().endswith, ARCHIVES))
+                with _spooled(file, f"inner{ending}") as inner:
+                    for inner_name in executables_in(inner, depth - 1):
+                        yield f"{name}/{inner_name}"
+            elif _is_executable(file, member.size):
+                yield name
+
+
+def _is_executable(file: IO[bytes], size: int) -> bool:
+    """Tell whether a member is a program by its bytes; of any other file, only the first ones are read."""
+    start = file.read(LONGEST_MAGIC)
+    with contextlib.suppress(BuildError):
+        if start.startswith(MAGICS):
+            parse_executable(start + file.read(size), "it")
+            return True
+    return False
 
 
 def is_archive(file: str, names: Iterable[str]) -> bool:

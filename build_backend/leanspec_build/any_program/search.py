@@ -21,7 +21,14 @@ from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.names import without_exe
 
 from .names import is_match, is_other_form, is_variant, other_name, program_of
-from .packed import UNREAD, Reader, is_archive, is_other_archive, programs_in
+from .packed import (
+    UNREAD,
+    Reader,
+    executables_in,
+    is_archive,
+    is_other_archive,
+    programs_in,
+)
 
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
@@ -176,16 +183,20 @@ def _keep_other(search: Search, path: Path) -> None:
 
 
 def executables(paths: list[Path]) -> Iterator[Path]:
-    """Yield some executables of any name, outside archives."""
+    """Yield some executables of any name, outside archives and in them."""
     below = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths)
-    count = 0
-    for path in itertools.islice(itertools.chain.from_iterable(below), MOST_TRIES):
-        with contextlib.suppress(BuildError):
-            read_executable(path)
-            yield path
-            count += 1
-        if count == MOST_SHOWN:
-            return
+    files = itertools.islice(itertools.chain.from_iterable(below), MOST_TRIES)
+    each = itertools.chain.from_iterable(map(_executables_of, files))
+    yield from itertools.islice(each, MOST_SHOWN)
+
+
+def _executables_of(path: Path) -> Iterator[Path]:
+    if path.is_file() and path.name.casefold().endswith((*ARCHIVES, *SINGLES)):
+        yield from (path / name for name in executables_in(path))
+        return
+    with contextlib.suppress(BuildError):
+        read_executable(path)
+        yield path
 
 
 def _in_folder(search: Search, place: Path) -> Iterator[Folder]:

@@ -31,7 +31,7 @@ from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
-from .names import is_other_form, own_name, program_of, wrong_word
+from .names import is_other_form, is_variant, own_name, program_of, wrong_word
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts, part_messages
@@ -92,7 +92,7 @@ def find_sets(
         pattern: search for pattern, search in searches.items() if not search.has_programs
     }
     if empty or not sets:
-        raise _no_programs_error(root, empty or searches)
+        raise _no_programs_error(project, root, empty or searches)
     for search in searches.values():
         for message in search.notes:
             note(f"note: {message}: passed by")
@@ -203,14 +203,15 @@ def folders_of(root: Path, patterns: Iterable[str]) -> set[Path]:
     return {folder.resolve() for folder in folders}
 
 
-def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError:
+def _no_programs_error(
+    project: Project, root: Path, searches: Mapping[str, Search]
+) -> BuildError:
     """Return an error that says what the places have instead, and what to do about that."""
     messages: list[str] = []
     left_out: list[Path] = []
     others: list[Path] = []
-    programs: tuple[str, ...] = ()
+    programs = project.programs
     for pattern, search in searches.items():
-        programs = search.names
         messages += search.notes
         left_out += search.left_out
         excluded = {*search.excluded, search.out}
@@ -223,12 +224,17 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         ]
     has_messages = bool(messages)
     messages += [f"`{path}` is left out by `exclude`" for path in left_out]
-    messages += [f"`{path}` is a program of another name" for path in others]
+    messages += [
+        f"`{path}` is a program of another name"
+        for path in others
+        if not any(path in search.other_names for search in searches.values())
+        # Of those in archives, there are notes, too.
+        and not is_variant(path.name, programs)
+    ]
     if any(search.parts for search in searches.values()):
         hint = f"build all of them for one machine, or take the others out of `programs` {IN_TABLE}"
     elif others:
-        name = without_exe(others[0].name)
-        hint = f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
+        hint = _hint_at_name(project, others)
     elif left_out:
         hint = f"take what has the programs out of `exclude` {IN_TABLE}"
     elif any(search.has_programs for search in searches.values()):
@@ -242,6 +248,19 @@ def _no_programs_error(root: Path, searches: Mapping[str, Search]) -> BuildError
         f"no folder or archive in {listed(searches)} has {listed(programs)}{lines}",
         hint=hint,
     )
+
+
+def _hint_at_name(project: Project, files: list[Path]) -> str:
+    """Return a hint at one of some programs: that of the project's by its name, or the first one."""
+    path = min(files, key=lambda file: not is_variant(file.name, project.programs))
+    name = own_name(path.name)
+    is_variant_of_one = (
+        is_variant(path.name, project.programs) and len(project.programs) == 1
+    )
+    if is_variant_of_one and path.is_file() and name != without_exe(path.name):
+        place = Path(os.path.relpath(path, project.root)).as_posix()
+        return f'name the file itself: `from = "{place}"` {IN_TABLE}'
+    return f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
 
 
 def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:

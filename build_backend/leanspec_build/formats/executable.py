@@ -19,6 +19,8 @@ from .facts import Executable
 from .view import Bytes, ends_in_zeros, load_bytes
 
 LARGEST_FILE = 512 * 1024 * 1024
+MAGICS = (ELF_MAGIC, pe.MAGIC, *mach_o.FAT_ENTRIES, *mach_o.MAGICS)
+LONGEST_MAGIC = max(map(len, MAGICS))
 # What helps about a file that cannot be read, and has no other hint.
 HINTS = {
     BuildError: "build or fetch it again",
@@ -122,8 +124,7 @@ def _must_look_like_one(data: Bytes) -> None:
         raise NotAProgramError(f"is a script (`{line}`), not an executable")
     if mach_o.is_java(data):
         raise NotAProgramError("is a Java class file, not an executable")
-    magics = (ELF_MAGIC, pe.MAGIC, *mach_o.FAT_ENTRIES, *mach_o.MAGICS)
-    if not start.startswith(magics):
+    if not start.startswith(MAGICS):
         shown = f"it starts with the bytes `{start[:4].hex(' ')}`"
         raise NotAProgramError(
             f"is neither ELF, Mach-O nor PE ({shown}), not an executable"

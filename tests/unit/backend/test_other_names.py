@@ -208,3 +208,61 @@ def test_several_programs_have_no_hint_at_other_names(tool: Tool) -> None:
     tool.put("", tool=LINUX, server=LINUX, **{"server-fips": STATIC})
     words = "note: `dist/server-fips` is called `server-fips`, not `tool` or `server`"
     assert notes(tool) == [f"{words}: passed by"]
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "data"),
+    [
+        ("tool-linux-x64.tar", "more-1.2/more", tarred("more-1.2/more")),
+        ("x.tgz", "more-linux-x64", gzip.compress(tarred("more-linux-x64"), mtime=0)),
+        ("more.gz", "more", gzip.compress(STATIC, mtime=0)),
+        ("x.tar", "y.tar.gz/more", tarred("y.tar.gz", data=gzip.compress(tarred("more")))),
+    ],
+)
+def test_all_lists_programs_of_another_name_in_archives(
+    tool: Tool, file: str, place: str, data: bytes
+) -> None:
+    tool.put("", **{file: data, "z.zip": b"damaged"})
+    message = failure(tool)
+    assert f"\n  `dist/{file}/{place}` is a program of another name\n" in message
+    assert 'hint: name what was built: `programs = ["more"]` under' in message
+    tool.edit('["tool"]', '["more"]')
+    assert len(tool.all()) == 1
+
+
+def test_all_lists_neither_libraries_nor_texts_in_archives(tool: Tool) -> None:
+    library = headers.elf(kind=3, loader=None, soname="libmore.so")
+    tool.put(
+        "", **{"x.tar": tarred("libmore.so", data=library), "y.tar": tarred("z", data=b"")}
+    )
+    assert "another name" not in failure(tool)
+
+
+def test_a_hint_at_a_name_with_an_unknown_word_names_the_file(tool: Tool) -> None:
+    tool.put("", **{"tool-nix-22.04-amd64": STATIC, "more": LINUX})
+    message = failure(tool)
+    assert "\n  `dist/tool-nix-22.04-amd64` is called `tool-nix`, not `tool`\n" in message
+    assert message.count("tool-nix-22.04-amd64") == 2
+    assert (
+        'hint: name the file itself: `from = "dist/tool-nix-22.04-amd64"` under' in message
+    )
+    assert len(places(tool, '"dist/tool-nix-22.04-amd64"')) == 1
+
+
+def test_a_hint_at_a_name_with_an_unknown_word_in_an_archive_names_the_program(
+    tool: Tool,
+) -> None:
+    tool.put("", **{"x.tar": tarred("tool-nix-22.04-amd64")})
+    message = failure(tool)
+    assert message.count("tool-nix-22.04-amd64") == 1
+    assert 'hint: name what was built: `programs = ["tool-nix"]` under' in message
+    tool.edit('["tool"]', '["tool-nix"]')
+    assert len(tool.all()) == 1
+
+
+def test_all_says_what_lies_there_instead_of_a_program(tool: Tool) -> None:
+    tool.put("", **{"tool.wasm": b"\0asm\1\0\0\0"})
+    words = (
+        "\n  `dist/tool.wasm` is of a kind that is not read\nhint: put the program there"
+    )
+    assert words in failure(tool)
