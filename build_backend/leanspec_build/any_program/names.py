@@ -1,7 +1,10 @@
 """File names of programs: the program's own, or with the machine that it is for."""
 
+import contextlib
 import re
 from collections.abc import Iterable
+
+from packaging.version import InvalidVersion, Version
 
 from leanspec_build.errors import listed
 from leanspec_build.formats.facts import Executable
@@ -52,6 +55,9 @@ OTHER_WORDS = """
 ppc softfloat sse2 static universal universal2 unknown w64
 """
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
+FULL_VERSION = re.compile(
+    r"[-_.@](?P<version>v?\d+(\.\d+)+([-_.~]?(a|alpha|b|beta|c|rc|pre|preview|dev|post)[-_.]?\d*)?)(?![0-9a-z])"
+)
 # Packages and compressed files of a program, in forms that are not read here.
 PACKAGES = """
 .apk .appimage .br .cab .cpio .crate .deb .dmg .flatpak .gem .gzip .iso .jar .lz .lz4 .lzma .lzo .msi .msix
@@ -67,7 +73,7 @@ COMPANIONS = """
 INSTALLER = re.compile(r".*[-_. ](setup|install|installer)\b.*\.exe")
 # Cargo's copies and tests, as `tool-0123456789abcdef`.
 COPY = re.compile(r".*-[0-9a-f]{16}(\.exe)?")
-VERSION = re.compile(
+VERSION_WORD = re.compile(
     r"v?\d+|(rc|alpha|beta|nightly|dev|latest|stable|snapshot|large|xlarge|all)\d*"
 )
 
@@ -127,7 +133,7 @@ def own_name(file: str) -> str:
 
 
 def _is_stated(word: str) -> bool:
-    return _without_number(word) in MACHINE_WORDS or bool(VERSION.fullmatch(word))
+    return _without_number(word) in MACHINE_WORDS or bool(VERSION_WORD.fullmatch(word))
 
 
 def other_name(file: str, names: Iterable[str]) -> str:
@@ -157,6 +163,37 @@ def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str |
     return None
 
 
+def wrong_version(file: str, names: Iterable[str], version: Version) -> str | None:
+    """Return another version than the project's that a file name has; None if it has none, or less of the same."""
+    lower = file.casefold()
+    # Of a longer name, the shorter one may be the beginning.
+    for name in sorted(map(str.casefold, names), key=len, reverse=True):
+        rest = lower.removeprefix(name)
+        if rest == lower or rest[:1] not in tuple("-_.@"):
+            continue
+        matches = (match for match in FULL_VERSION.finditer(rest) if _is_own(match, rest))
+        text = next((match["version"] for match in matches), "")
+        with contextlib.suppress(InvalidVersion):
+            return text if _differs(Version(text), version) else None
+        break
+    return None
+
+
+def _is_own(match: re.Match[str], rest: str) -> bool:
+    """Tell the version of a program from that of a system, a C library or a CPU before it."""
+    before = _words(rest[: match.start()])
+    is_long = match["version"].count(".") > 1
+    is_marked = match["version"].startswith("v") or not {*before[-1:]} & {*SYSTEMS, *LIBCS}
+    return not before or (is_long and is_marked)
+
+
+def _differs(stated: Version, version: Version) -> bool:
+    is_part = version.release[: len(stated.release)] == stated.release
+    if is_part and not stated.is_prerelease and len(stated.release) < len(version.release):
+        return False
+    return Version(stated.public) != Version(version.public)
+
+
 def _is_machine(text: str) -> bool:
     """Tell whether a rest of a name is empty, or says a machine and perhaps a version."""
     if not text:
@@ -165,7 +202,7 @@ def _is_machine(text: str) -> bool:
         return False
     words = _words(text)
     others = [word for word in words if word not in MACHINE_WORDS]
-    return len(others) < len(words) and all(map(VERSION.fullmatch, others))
+    return len(others) < len(words) and all(map(VERSION_WORD.fullmatch, others))
 
 
 def _words(text: str) -> list[str]:

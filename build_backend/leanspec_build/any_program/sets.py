@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from packaging.tags import sys_tags
+from packaging.version import Version
 
 from leanspec_build.archives import ARCHIVES, SINGLES
 from leanspec_build.binaries import Binary, binary_of, must_keep_floor
@@ -31,7 +32,14 @@ from leanspec_build.source import source_of
 from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
-from .names import is_other_form, is_variant, own_name, program_of, wrong_word
+from .names import (
+    is_other_form,
+    is_variant,
+    own_name,
+    program_of,
+    wrong_version,
+    wrong_word,
+)
 from .overlap import is_debug, without_overlap
 from .packed import Reader
 from .parts import joined_parts, part_messages
@@ -341,7 +349,7 @@ def _read_set(
     binaries = {name: files[name]() for name in project.programs}
     for binary in binaries.values():
         must_keep_floor(project, binary)
-        _note_wrong_name(project, binary)
+        _note_wrong_names(project, binary)
     tags = of_all([binary.tags for binary in binaries.values()])
     programs = ProgramSet(places, binaries, tags)
     if not tags.platforms:
@@ -352,19 +360,27 @@ def _read_set(
     return programs
 
 
-def _note_wrong_name(project: Project, binary: Binary) -> None:
-    """Remark on a program whose file, folder or archive is called by another machine than its own."""
+def _note_wrong_names(project: Project, binary: Binary) -> None:
+    """Remark on a program whose file, folder or archive is called by another machine or version than its own."""
     path, root = binary.path.resolve(), project.root.resolve()
     # Above the project, a folder may have any name.
-    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
-    for part in names:
+    parts = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
+    platforms = " and ".join(platform_keys(binary.executable))
+    names = (*project.programs, project.metadata.name, project.name)
+    words, versions = [], []
+    for part in parts:
         endings = filter(part.casefold().endswith, (*ARCHIVES, *SINGLES))
-        stem = part[: len(part) - len(next(endings, ""))]
-        word = wrong_word(stem, project.programs, binary.executable)
-        if word is not None:
-            platforms = " and ".join(platform_keys(binary.executable))
-            note(f"note: `{binary.path}` is called `{word}`, and is for {platforms}")
-            return
+        stem = without_exe(part[: len(part) - len(next(endings, ""))])
+        words.append(wrong_word(stem, names, binary.executable))
+        # A file that is named may have any name.
+        any_names = (*names, own_name(stem)) if part == parts[-1] else names
+        versions.append(wrong_version(stem, any_names, Version(project.version)))
+    if word := next(filter(None, words), None):
+        note(f"note: `{binary.path}` is called `{word}`, and is for {platforms}")
+    if version := next(filter(None, versions), None):
+        note(
+            f"note: `{binary.path}` is called `{version}`, and the project has version {project.version}"
+        )
 
 
 def _excluded(project: Project) -> set[str]:

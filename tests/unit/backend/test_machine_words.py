@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
 import pytest
-from leanspec_build.any_program.names import program_of, wrong_word
+from leanspec_build.any_program.names import program_of, wrong_version, wrong_word
 from leanspec_build.formats.executable import parse_executable
+from packaging.version import Version
 
 from tests.support import headers
 from tests.support.tool import Tool
@@ -114,3 +116,63 @@ def test_all_notes_nothing_of_a_folder_above_the_project(tool: Tool) -> None:
     moved.put("", tool=LINUX)
     stderr = moved.build("all", "--dry-run", "--from", moved.dist).stderr
     assert "is called" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "other"),
+    [
+        ("tool-v0.9.0-linux-arm64", "1.0.0", "v0.9.0"),
+        ("tool_0.9.0_linux_amd64", "1.0.0", "0.9.0"),
+        ("Tool-1.0.0-RC.1", "1.0.0", "1.0.0-rc.1"),
+        ("tool-1.0.0-rc.1-linux", "1.0.0rc2", "1.0.0-rc.1"),
+        ("tool-1.0.0", "1.0.0rc1", "1.0.0"),
+        ("tool-1.0-linux-arm64", "1.1.0", "1.0"),
+        ("tool-linux-amd64-0.9.0", "1.0.0", "0.9.0"),
+        ("tool-x86_64-linux-v0.9.0", "1.0.0", "v0.9.0"),
+        ("tool@0.9.0", "1.0.0", "0.9.0"),
+        ("tool-more-v0.9.0", "1.0.0", "v0.9.0"),
+        ("tool-v1.0.0-linux-arm64", "1.0.0", None),
+        ("tool-1.0-linux-arm64", "1.0.3", None),
+        ("tool-1.0.0-rc.1.linux", "1.0.0rc1", None),
+        ("tool-1.0.0-beta2-linux-arm64", "1.0.0b2", None),
+        ("tool_1.0.0~rc1_amd64", "1.0.0rc1", None),
+        ("tool-1.0.0-linux", "1.0.0+local", None),
+        ("tool-1.0.0.post1-arm64", "1!1.0.0", "1.0.0.post1"),
+        ("tool-1.0.0-a1b2c3d-linux", "1.0.0", None),
+        ("tool-linux_arm64_v8.0", "1.0.0", None),
+        ("tool-ubuntu-22.04-amd64", "1.0.0", None),
+        ("tool-macos-10.15.7-x64", "1.0.0", None),
+        ("tool-x86_64-unknown-linux-gnu.2.17", "1.0.0", None),
+        ("tool-2-linux", "1.0.0", None),
+        ("more-0.9.0", "1.0.0", None),
+        ("toolbox-0.9.0", "1.0.0", None),
+        ("tool", "1.0.0", None),
+        ("0.9.0", "1.0.0", None),
+    ],
+)
+def test_a_version_in_a_name_is_wrong_if_it_is_another_one(
+    name: str, version: str, other: str | None
+) -> None:
+    assert wrong_version(name, ["tool", "too"], Version(version)) == other
+
+
+def test_all_notes_a_file_or_an_archive_that_is_called_by_another_version(
+    tool: Tool,
+) -> None:
+    tool.put("", **{"tool-v1.2.2-linux": LINUX, "tool-1.2.3-macos": ARM_MAC})
+    with tarfile.open(tool.dist / "a-tool_1.2.4_windows.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("tool-1.2.3/tool.exe")
+        member.size = len(headers.pe())
+        archive.addfile(member, io.BytesIO(headers.pe()))
+    errors = tool.build("all", "--dry-run").stderr.replace(os.sep, "/")
+    words = "and the project has version 1.2.3\n"
+    assert f"note: `dist/tool-v1.2.2-linux` is called `v1.2.2`, {words}" in errors
+    place = "dist/a-tool_1.2.4_windows.tar.gz/tool-1.2.3/tool.exe"
+    assert f"note: `{place}` is called `1.2.4`, {words}" in errors
+    assert errors.count("is called") == 2
+
+
+def test_all_notes_another_version_in_the_name_of_a_renamed_file(tool: Tool) -> None:
+    tool.put("", **{"more-0.9.0-linux": LINUX})
+    errors = tool.build("all", "--dry-run", "--from", "dist/more*").stderr
+    assert "is called `0.9.0`, and the project has version 1.2.3" in errors
