@@ -21,15 +21,15 @@ from .errors import BuildError
 from .formats.executable import LARGEST_FILE
 
 TARS = (
-    *(".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2"),
-    *(".tar.zst", ".tzst"),
+    *(".tar", ".tar.gz", ".tgz", ".taz", ".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2"),
+    *(".tb2", ".tz2", ".tar.zst", ".tzst"),
 )
 ARCHIVES = (*TARS, ".zip")
 ZIPS = (".zip", ".whl")
 # One compressed file, without a name of its own.
 SINGLES = (".gz", ".xz", ".bz2", ".zst")
 # Archives that programs are released in as well, and that are not read here.
-OTHERS = (".7z", ".rar", ".tar.lz", ".tar.lz4", ".tar.z")
+OTHERS = (".7z", ".rar", ".tar.lz", ".tlz", ".tar.lz4", ".tar.z", ".tz")
 # What reading an archive raises: damaged, encrypted, compressed in a way that this Python does not
 # know, or without the member that is asked for.
 UNREADABLE = (
@@ -55,7 +55,7 @@ ZSTANDARD_MODULES = ("compression.zstd", "backports.zstd")
 ZIP = b"PK\x03"
 # A flag of a member of a zip archive (APPNOTE.TXT, 4.4.4).
 ENCRYPTED = 1
-FILE, FOLDER = "a file", "a folder"
+FILE, FOLDER, OTHER = "a file", "a folder", "neither a file nor a folder"
 # A header has a name of some hundred bytes, and attributes of a few thousand.
 LARGEST_HEADER = 1 << 20
 HEADER_BYTES = 1 << 12
@@ -71,7 +71,7 @@ class Member:
     name: str
     size: int
     kind: str
-    """FILE, FOLDER, or what else it is, in words."""
+    """FILE, FOLDER, OTHER or a link, in words."""
     target: str = ""
     """The name of the member that a link leads to."""
 
@@ -172,6 +172,8 @@ def _zip_members(path: Path, bounds: Bounds) -> Iterator[Openable]:
                 text = archive.read(info) if info.file_size < HEADER_BYTES else b""
                 target = _linked(name, text.decode("utf-8", "replace"))
                 kind = f"a link to `{target}`"
+            elif stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                kind = OTHER
             member = Member(name, info.file_size, kind, target)
             yield member, functools.partial(_open_zip_member, archive, info)
 
@@ -208,7 +210,7 @@ def _single_member(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openabl
 
 def _tar_members(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openable]:
     stream = _Stream(path, _unpacked(path, magic), bounds)
-    with stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+    with stream, _opened_tar(stream, magic) as archive:
         while info := archive.next():
             yield _tar_member(info), functools.partial(stream.open, archive, info)
             stream.expect_header()
@@ -217,8 +219,16 @@ def _tar_members(path: Path, magic: bytes, bounds: Bounds) -> Iterator[Openable]
         stream.must_end()
 
 
+def _opened_tar(stream: "_Stream", magic: bytes) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r:")
+    except tarfile.ReadError as error:
+        shown = f"it starts with the bytes `{magic.hex(' ')}`"
+        raise tarfile.ReadError(f"{error} ({shown})") from None
+
+
 def _tar_member(info: tarfile.TarInfo) -> Member:
-    kind, target = "neither a file nor a folder", ""
+    kind, target = OTHER, ""
     if info.isfile():
         kind = FILE
     elif info.isdir():

@@ -34,12 +34,17 @@ def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:
 
 def _without_copies(sets: list[ProgramSet]) -> list[ProgramSet]:
     different: dict[tuple[str, ...], ProgramSet] = {}
+    copies = []
     for programs in sets:
         other = different.setdefault(programs.contents, programs)
-        if other is not programs:
-            note(
-                f"note: `{programs.place}` has the same programs as `{other.place}`: passed by"
-            )
+        # A place may be named twice.
+        if other.places != programs.places:
+            copies.append(f"`{programs.place}` has the same programs as `{other.place}`")
+    if copies:
+        count = f", and {len(copies) - 1} more places have those of others" * (
+            len(copies) > 1
+        )
+        note(f"note: {copies[0]}{count}: passed by")
     return list(different.values())
 
 

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple, NoReturn
 from leanspec_build.archives import (
     ARCHIVES,
     FILE,
+    OTHER,
     OTHERS,
     SINGLES,
     Bounds,
@@ -197,6 +198,8 @@ class _Walk:
             is_small = member.kind == FILE and member.size <= LARGEST_FILE
             return is_small and not self._targets and self._is_variant(name)
         self._missing.pop(name, None)
+        if member.kind == OTHER:
+            self._note(self._prefix + name, f"is {member.kind}")
         if member.target:
             aliases = self._targets.get(name, [name])
             self._links.setdefault(member.target, []).extend(aliases)

@@ -11,7 +11,7 @@ import glob
 import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from packaging.tags import sys_tags
 from packaging.version import Version
@@ -73,7 +73,7 @@ def find_sets(
     """
     # What is given is relative to where it was typed, what the project states to the project.
     root = Path() if places else project.root
-    patterns = places or project.places
+    patterns = list(dict.fromkeys(places or project.places))
     if not patterns:
         raise BuildError(
             "nothing says where the programs are",
@@ -388,7 +388,11 @@ def _excluded(project: Project) -> set[str]:
     paths = set()
     for pattern in project.exclude:
         names = _glob(project.root, pattern)
-        if not names:
+        if file := not names and _file_around(project.root, pattern):
+            note(
+                f"note: `exclude` names `{pattern}`, which lies in `{file}`: only the whole file can be left out"
+            )
+        elif not names:
             note(f"note: `exclude` names `{pattern}`, which does not exist")
         paths |= {identity(project.root / name) for name in names}
     return paths
@@ -400,14 +404,22 @@ def _glob(root: Path, pattern: str) -> list[str]:
     )
 
 
+def _file_around(root: Path, pattern: str) -> str | None:
+    """Return the file that a place would lie in: a member of an archive cannot be named."""
+    parents = (str(parent) for parent in PurePath(pattern).parents)
+    names = (name for parent in parents for name in _glob(root, parent))
+    return next((name for name in names if (root / name).is_file()), None)
+
+
 def _paths(root: Path, pattern: str) -> list[Path]:
     """Return what a place names, which may be a glob; raises BuildError if nothing is there."""
     if (root / pattern).exists():
         return [root / pattern]
     names = _glob(root, pattern)
     if not names:
-        raise BuildError(
-            f"`{root / pattern}` does not exist",
-            hint="name what the build left: `--from PLACE`, or `from` under `[tool.leanspec-build]`",
-        )
+        file = _file_around(root, pattern)
+        hint = f"name what the build left: `--from PLACE`, or `from` {IN_TABLE}"
+        if file:
+            hint = f"name `{file}` as a whole: `--from PLACE`, or `from` {IN_TABLE}"
+        raise BuildError(f"`{root / pattern}` does not exist", hint=hint)
     return [root / name for name in names]

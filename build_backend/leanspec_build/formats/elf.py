@@ -96,10 +96,12 @@ FIRST_CODE = 16
 def parse(data: Bytes, *, library: bool) -> Executable:
     """Read a program, or a shared library; raises BuildError for another kind of file."""
     file = ElfFile(data)
+    kind = KINDS.get(file.header.kind, str(file.header.kind))
+    if kind == "ET_REL":
+        raise NotAProgramError("is an object file, not a program")
     _must_have_code(file)
     _must_be_whole(file)
     loader = _loader(file)
-    kind = KINDS.get(file.header.kind, str(file.header.kind))
     if kind != "ET_DYN" and (library or kind != "ET_EXEC"):
         raise NotAProgramError(
             f"is an ELF file of the type `{kind}`, not of the wanted one"

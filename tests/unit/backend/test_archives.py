@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import lzma
@@ -72,6 +73,13 @@ def zstandard(data: bytes) -> bytes:
     return b"\x28\xb5\x2f\xfd" + single_segment + last_block + data
 
 
+def special(kind: bytes) -> bytes:
+    """Return a tar with a pipe or a device in place of the program."""
+    member = tarfile.TarInfo("tool")
+    member.type = kind
+    return member.tobuf() + bytes(1024)
+
+
 def sparse() -> bytes:
     """Return a tar whose one file is of no size, and has a list of its parts all the same."""
     member = tarfile.TarInfo("tool")
@@ -125,6 +133,9 @@ def contents(tool: Tool) -> set[bytes]:
         ("tool.gz", gzip.compress(LINUX, mtime=0)),
         ("tool-linux-amd64.xz", lzma.compress(LINUX)),
         ("named.tar.gz", zipped(("tool", LINUX))),
+        ("x.taz", gzip.compress(tarred(("tool", LINUX)), mtime=0)),
+        ("x.TB2", bz2.compress(tarred(("tool", LINUX)))),
+        ("x.tz2", bz2.compress(tarred(("tool", LINUX)))),
     ],
 )
 def test_all_understands_an_archive(tool: Tool, file: str, data: bytes) -> None:
@@ -197,6 +208,28 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
         ),
         ("x.tar", DAMAGED, "it has a damaged header"),
         ("x.7z", b"7z", "is of a kind that is not read"),
+        ("x.tlz", b"LZIP", "is of a kind that is not read"),
+        ("x.tZ", b"\x1f\x9d", "is of a kind that is not read"),
+        (
+            "x.tzst",
+            b"\x28\xb5",
+            "is not a whole archive: truncated header (it starts with the bytes `28 b5`)",
+        ),
+        (
+            "x.tar",
+            special(tarfile.FIFOTYPE),
+            "`tool` in `dist/x.tar` is neither a file nor a",
+        ),
+        (
+            "x.tar",
+            special(tarfile.CHRTYPE),
+            "`tool` in `dist/x.tar` is neither a file nor a",
+        ),
+        (
+            "x.zip",
+            zipped(("bin/tool", b""), mode=stat.S_IFIFO),
+            "`bin/tool` in `dist/x.zip` is neither a file nor a folder",
+        ),
         ("tool-linux-arm64.tar.lzma", b"", "is of a kind that is not read"),
         ("tool-linux-arm64.new", b"", "is of a kind that is not read"),
         ("tool_1.2.3.AppImage", b"", "is of a kind that is not read"),
@@ -416,3 +449,15 @@ def test_an_encrypted_program_in_an_archive_is_named(tool: Tool) -> None:
     message = tool.build("all", code=1).stderr
     words = f"`tool` in `{Path('dist/tool.zip')}` is encrypted\nhint: make it again, or unpack it"
     assert words in message
+
+
+def test_a_member_of_an_archive_cannot_be_excluded_or_named(tool: Tool) -> None:
+    tool.put("", **{"x.zip": zipped(("debug/tool", LINUX), ("tool", ARM))})
+    tool.edit('"dist"', '"dist"\nexclude = ["dist/x.zip/debug", "dist/*.zip/**", "x/y"]')
+    errors = tool.build("all", "--dry-run").stderr.replace(os.sep, "/")
+    for name in ("debug", "**"):
+        assert f"{name}`, which lies in `dist/x.zip`: only the whole file can be" in errors
+    assert "note: `exclude` names `x/y`, which does not exist" in errors
+    message = tool.build("all", "--from", "dist/x.zip/debug", code=1).stderr
+    hint = f"hint: name `{Path('dist/x.zip')}` as a whole: `--from PLACE`, or `from`"
+    assert hint in message

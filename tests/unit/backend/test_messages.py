@@ -45,6 +45,10 @@ def dynamic_entry(field: int, value: int) -> bytes:
     return patched(data, place + 8 * field, "<Q", value)
 
 
+# As `cc -c` leaves it: without program headers.
+OBJECT = patched(headers.elf(kind=1), 56, "<H", 0)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -67,7 +71,11 @@ def dynamic_entry(field: int, value: int) -> bytes:
         ),
         (dynamic_entry(1, 1 << 20), "is damaged: a name is outside of its string table"),
         (dynamic_entry(4, 21), "is damaged: it has names, and no string table"),
-        (headers.elf(kind=1), "is an ELF file of the type `ET_REL`, not of the wanted one"),
+        (OBJECT, "is an object file, not a program"),
+        (
+            headers.elf(kind=4),
+            "is an ELF file of the type `ET_CORE`, not of the wanted one",
+        ),
         (headers.mach_o(kind=10), "is a Mach-O file of the type `dSYM`, not a program"),
         (
             patched(INTEL_MAC, COMMANDS_SIZE, "<I", 1 << 17),

@@ -441,3 +441,23 @@ def test_pip_and_uv_choose_the_same_program(tool: Tool, tmp_path: Path, cpu: str
         program = archive.read("a_tool-1.2.3.data/scripts/tool")
     assert program == dynamic(cpu)
     assert (tmp_path / "uv/bin/tool").read_bytes() == program
+
+
+@pytest.mark.parametrize("places", ['["dist", "dist"]', '["dist", "./dist/", "dist/a*"]'])
+def test_a_place_that_is_named_twice_is_no_copy(tool: Tool, places: str) -> None:
+    tool.edit('"dist"', places)
+    tool.put("a", tool=OLD)
+    result = tool.build("all", "--dry-run")
+    assert result.stderr.count("\n") == 1
+
+
+def test_copies_of_many_places_are_counted_in_one_line(tool: Tool) -> None:
+    """As GoReleaser leaves folders beside its archives."""
+    for number, program in enumerate((OLD, WINDOWS, ARM_MAC)):
+        tool.put(f"a{number}", tool=program)
+        tool.put(f"b{number}", tool=program)
+    errors = tool.build("all", "--dry-run").stderr
+    b, a = Path("dist/b0"), Path("dist/a0")
+    words = f"note: `{b}` has the same programs as `{a}`, and 2 more places have those of others"
+    assert f"{words}: passed by\n" in errors
+    assert errors.count("\n") == 2
