@@ -60,8 +60,8 @@ FULL_VERSION = re.compile(
 )
 # Packages and compressed files of a program, in forms that are not read here.
 PACKAGES = """
-.apk .appimage .br .cab .cpio .crate .deb .dmg .flatpak .gem .gzip .iso .jar .lz .lz4 .lzma .lzo .msi .msix
-.nupkg .part .pkg .rpm .run .snap .squashfs .vsix .wasm .z .001
+.apk .appimage .appx .br .cab .cpio .crate .deb .dmg .flatpak .gem .gzip .ipk .iso .jar .lz .lz4 .lzma .lzo
+.msi .msix .msixbundle .nupkg .part .pkg .rpm .run .sif .snap .squashfs .vsix .wasm .xbps .z .001
 """
 # Files about a program: checksums, signatures, bills of materials, debug information, texts, our wheels.
 COMPANIONS = """
@@ -91,7 +91,8 @@ def program_of(file: str, names: Iterable[str]) -> tuple[str, str] | None:
 def is_other_form(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file is a program by its name, in a form that is not read."""
     lower = file.casefold()
-    if lower.endswith(tuple(PACKAGES.split())) or INSTALLER.fullmatch(lower):
+    is_installer = INSTALLER.fullmatch(lower) and not program_of(file, names)
+    if is_installer or lower.endswith(tuple(PACKAGES.split())):
         return lower.startswith(tuple(map(str.casefold, names)))
     if lower.endswith(tuple(COMPANIONS.split())) or program_of(file, names):
         return False

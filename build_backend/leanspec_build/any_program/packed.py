@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, NamedTuple, NoReturn
 
 from leanspec_build.archives import (
@@ -29,6 +29,7 @@ from leanspec_build.formats.executable import (
     LONGEST_MAGIC,
     MAGICS,
     parse_executable,
+    read_executable,
 )
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
 from leanspec_build.source import source_of
@@ -154,7 +155,7 @@ class _Walk:
                 self._search_inner(name, file)
                 continue
             if not targets and not program_of(posixpath.basename(name), programs.names):
-                self._pass_by_variant(name, load_bytes(file, member.size))
+                self._pass_by_variant(name, file)
                 continue
             places = (*self._outer, MemberPlace(self._number, name))
             read = functools.partial(_load, programs.path, places)
@@ -167,12 +168,13 @@ class _Walk:
                     alias, f"is a link to `{target}`, which the archive does not have"
                 )
 
-    def _pass_by_variant(self, name: str, data: Bytes) -> None:
+    def _pass_by_variant(self, name: str, file: IO[bytes]) -> None:
         """Note an executable that is called after a program, as `tool-linux-fips`."""
-        with contextlib.suppress(BuildError):
-            parse_executable(data, name)
-            words = other_name(posixpath.basename(name), self._programs.names)
-            self._note(self._prefix + name, words)
+        ending = next(filter(name.casefold().endswith, SINGLES), "")
+        with _spooled(file, f"inner{ending}") as path:
+            if is_executable(path):
+                words = other_name(file_name(PurePosixPath(name)), self._programs.names)
+                self._note(self._prefix + name, words)
 
     def _note(self, name: str, problem: str) -> None:
         self._programs.problems.append(f"`{name}` in `{self._programs.path}` {problem}")
@@ -196,7 +198,8 @@ class _Walk:
             )
         if not is_searched:
             is_small = member.kind == FILE and member.size <= LARGEST_FILE
-            return is_small and not self._targets and self._is_variant(name)
+            file = posixpath.basename(name)
+            return is_small and not self._targets and is_unread(file, programs.names)
         self._missing.pop(name, None)
         if member.kind == OTHER:
             self._note(self._prefix + name, f"is {member.kind}")
@@ -212,10 +215,6 @@ class _Walk:
         if is_other_archive(file, self._programs.names):
             self._note(self._prefix + name, UNREAD)
         return bool(program_of(file, self._programs.names)) or self._is_archive(name)
-
-    def _is_variant(self, name: str) -> bool:
-        file, names = posixpath.basename(name), self._programs.names
-        return is_variant(file, names) and not is_other_archive(file, names)
 
     def _is_archive(self, name: str) -> bool:
         """Tell whether a member is an archive to search; one that lies too deep is a problem."""
@@ -257,11 +256,32 @@ def executables_in(path: Path, depth: int = DEEPEST) -> Iterator[str]:
                 with _spooled(file, f"inner{ending}") as inner:
                     for inner_name in executables_in(inner, depth - 1):
                         yield f"{name}/{inner_name}"
-            elif _is_executable(file, member.size):
+            elif _has_code(file, member.size):
                 yield name
 
 
-def _is_executable(file: IO[bytes], size: int) -> bool:
+def is_executable(path: Path) -> bool:
+    """Tell whether a file is a program, or the one that is compressed in it."""
+    if path.name.casefold().endswith(SINGLES):
+        return any(executables_in(path))
+    with contextlib.suppress(BuildError):
+        read_executable(path)
+        return True
+    return False
+
+
+def is_unread(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file is called after a program, and neither searched nor noted otherwise."""
+    is_other = is_archive(file, names) or is_other_archive(file, names)
+    return is_variant(file, names) and not is_other
+
+
+def file_name(path: PurePath) -> str:
+    """Return the name of a file, or of the one that is compressed in it."""
+    return path.stem if path.name.casefold().endswith(SINGLES) else path.name
+
+
+def _has_code(file: IO[bytes], size: int) -> bool:
     """Tell whether a member is a program by its bytes; of any other file, only the first ones are read."""
     start = file.read(LONGEST_MAGIC)
     with contextlib.suppress(BuildError):

@@ -1,6 +1,5 @@
 """A walk through what a build left, for folders that have all programs of a project: on the disk, and in archives."""
 
-import contextlib
 import functools
 import itertools
 import os
@@ -17,16 +16,18 @@ from leanspec_build.errors import (
     listed,
     one_line,
 )
-from leanspec_build.formats.executable import read_executable
 from leanspec_build.project.names import without_exe
 
-from .names import is_match, is_other_form, is_variant, other_name, program_of
+from .names import is_match, is_other_form, other_name, program_of
 from .packed import (
     UNREAD,
     Reader,
     executables_in,
+    file_name,
     is_archive,
+    is_executable,
     is_other_archive,
+    is_unread,
     programs_in,
 )
 
@@ -65,6 +66,8 @@ class Search:
     left_out: list[Path] = field(default_factory=list)
     """What of the excluded paths is there."""
     parts: list[Part] = field(default_factory=list)
+    has_match: bool = False
+    """Whether a glob matches a file of the program's name."""
     others: list[Path] = field(default_factory=list)
     """Programs of other names that a glob matches."""
     other_names: list[Path] = field(default_factory=list)
@@ -144,17 +147,13 @@ def single_file(search: Search, path: Path) -> Folder:
     return (str(path),), {search.names[0]: read}
 
 
-def file_name(path: Path) -> str:
-    """Return the name of a file, or of the one that is compressed in it."""
-    return path.stem if path.name.casefold().endswith(SINGLES) else path.name
-
-
 def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
     """Yield the programs among the files that a glob matches; the search keeps those of other names."""
     folders: dict[Path, dict[str, Reader]] = {}
     for path in paths:
         file = file_name(path)
         if len(search.names) == 1 and is_match(file, search.names):
+            search.has_match = True
             yield single_file(search, path)
         elif is_archive(path.name, search.names):
             yield from _in_archive(search, path)
@@ -191,11 +190,9 @@ def executables(paths: list[Path]) -> Iterator[Path]:
 
 
 def _executables_of(path: Path) -> Iterator[Path]:
-    if path.is_file() and path.name.casefold().endswith((*ARCHIVES, *SINGLES)):
+    if path.name.casefold().endswith((*ARCHIVES, *SINGLES)):
         yield from (path / name for name in executables_in(path))
-        return
-    with contextlib.suppress(BuildError):
-        read_executable(path)
+    elif is_executable(path):
         yield path
 
 
@@ -236,11 +233,11 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
 def _pass_by_variants(search: Search, paths: list[Path]) -> None:
     """Note the executables of a folder that are called after a program, as `tool-linux-fips`."""
     for path in paths:
-        is_other = is_other_archive(path.name, search.names) or path.is_symlink()
-        if is_other or not is_variant(path.name, search.names):
+        if not is_unread(path.name, search.names):
             continue
-        with contextlib.suppress(BuildError):
-            read_executable(path)
+        # A link to the program is no other one.
+        target = os.path.basename(os.path.realpath(path))  # noqa: PTH119 - a link may lead to itself
+        if not program_of(target, search.names) and is_executable(path):
             search.pass_by_name(path)
 
 

@@ -41,7 +41,7 @@ from .names import (
     wrong_word,
 )
 from .overlap import is_debug, without_overlap
-from .packed import Reader
+from .packed import Reader, file_name
 from .parts import joined_parts, part_messages
 from .program_set import ProgramSet
 from .search import (
@@ -49,7 +49,6 @@ from .search import (
     Search,
     complete_folders,
     executables,
-    file_name,
     identity,
     single_file,
 )
@@ -178,7 +177,7 @@ def _sets_of_others(
         for search in searches.values()
         for path in search.others
     }
-    is_beside = any(search.has_programs for search in searches.values())
+    is_beside = any(search.has_programs or search.has_match for search in searches.values())
     is_renamed = len(project.programs) == 1 and not is_beside
     if is_renamed and len(by_name) > 1:
         one, other, *_ = by_name.values()

@@ -121,6 +121,16 @@ def test_a_match_of_another_name_is_no_program_beside_folders_and_archives(
     assert not [place for place in from_globs if "server" in place]
 
 
+def test_a_match_of_another_name_is_no_program_beside_a_script_of_the_name(
+    tool: Tool,
+) -> None:
+    tool.put("", **{"tool": b"#!/bin/sh\n", "helper-linux": LINUX})
+    message = failure(tool, *GLOB)
+    assert "`dist/tool` is a script" in message
+    assert "`dist/helper-linux` is called `helper`, not `tool`" in message
+    assert 'hint: name what was built: `programs = ["helper"]` under' in message
+
+
 def test_several_programs_of_a_glob_are_joined_by_their_names(tool: Tool) -> None:
     tool.edit('["tool"]', '["tool", "server"]')
     for ending, data in {"-linux": LINUX, "-darwin": MACOS}.items():
@@ -186,6 +196,22 @@ def test_all_notes_packages_and_installers(tool: Tool, file: str) -> None:
     ]
 
 
+def test_all_notes_a_compressed_program_with_other_words_in_its_name(tool: Tool) -> None:
+    packed = gzip.compress(ARM, mtime=0)
+    files = {"tool-linux-arm64-fips.gz": packed, "tool-run.1.gz": gzip.compress(b"page")}
+    tool.put("", **{"x.tar": tarred("tool-fips.gz", data=packed), "tool": STATIC, **files})
+    assert notes(tool)[:-1] == [
+        "note: `dist/tool-linux-arm64-fips.gz` is called `tool-fips`, not `tool`: passed by",
+        "note: `tool-fips.gz` in `dist/x.tar` is called `tool-fips`, not `tool`: passed by",
+    ]
+
+
+def test_a_program_may_be_called_setup(tool: Tool) -> None:
+    tool.edit('["tool"]', '["tool-setup"]')
+    tool.put("", **{"tool-setup.exe": WINDOWS, "tool-setup-linux": LINUX})
+    assert notes(tool) == []
+
+
 def test_all_notes_no_other_files_that_are_called_after_the_program(tool: Tool) -> None:
     """As cargo leaves tests and copies, and CMake libraries."""
     library = headers.elf(kind=3, loader=None, soname="libtool.so")
@@ -200,6 +226,8 @@ def test_all_notes_no_other_files_that_are_called_after_the_program(tool: Tool) 
     tool.put("", tool=STATIC, **{"x.tar": tarred(*files)})
     if os.name == "posix":
         (tool.dist / "tool-1.2").symlink_to("tool")
+        (tool.dist / "tool-2").symlink_to("nowhere")
+        (tool.dist / "tool-3").symlink_to("tool-3")
     assert [line for line in notes(tool) if "x.tar" not in line] == []
 
 
