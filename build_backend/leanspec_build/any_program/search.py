@@ -129,7 +129,7 @@ def complete_folders(
             matches.append(path)
         elif len(search.names) == 1:
             # A program that is given may have any name.
-            yield single_file(search, path)
+            yield from single_file(search, path)
         else:
             raise BuildError(
                 f"`{path}` is one file, and there are to be {len(search.names)} programs",
@@ -138,13 +138,13 @@ def complete_folders(
     yield from _matching_files(search, matches)
 
 
-def single_file(search: Search, path: Path) -> Folder:
-    """Return a file as the one program of the project, whatever it is called."""
+def single_file(search: Search, path: Path) -> Iterator[Folder]:
+    """Yield a file as the one program of the project, whatever it is called."""
     read: Reader = functools.partial(read_binary, path)
     if path.name.casefold().endswith(SINGLES):
         packed = programs_in(path, (without_exe(path.stem),))
         (read,) = packed.folders["."].values()
-    return (str(path),), {search.names[0]: read}
+    yield (str(path),), {search.names[0]: read}
 
 
 def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
@@ -154,7 +154,7 @@ def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
         file = file_name(path)
         if len(search.names) == 1 and is_match(file, search.names):
             search.has_match = True
-            yield single_file(search, path)
+            yield from single_file(search, path)
         elif is_archive(path.name, search.names):
             yield from _in_archive(search, path)
         elif program_of(file, search.names):
@@ -169,8 +169,8 @@ def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
 def _keep_other(search: Search, path: Path) -> None:
     """Keep a program of another name; any other file is passed by."""
     try:
-        _, readers = single_file(search, path)
-        readers[search.names[0]]()
+        for _, readers in single_file(search, path):
+            readers[search.names[0]]()
     except (NotAProgramError, NoFileError) as error:
         is_unread = is_other_form(path.name, search.names)
         search.passed_by.append(f"`{path}` {UNREAD}" if is_unread else error.message)

@@ -189,8 +189,9 @@ def _sets_of_others(
     sets = []
     for pattern, search in searches.items():
         if is_renamed:
-            folders = (single_file(search, path) for path in search.others)
-            sets += _read_sets(project, search, folders, root, pattern)
+            folders = [single_file(search, path) for path in search.others]
+            each = itertools.chain.from_iterable(folders)
+            sets += _read_sets(project, search, each, root, pattern)
             continue
         for path in search.others:
             search.pass_by_name(path)
