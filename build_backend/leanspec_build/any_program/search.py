@@ -68,8 +68,8 @@ class Search:
     parts: list[Part] = field(default_factory=list)
     has_match: bool = False
     """Whether a glob matches a file of the program's name."""
-    others: list[Path] = field(default_factory=list)
-    """Programs of other names that a glob matches."""
+    others: dict[Path, BuildError | None] = field(default_factory=dict)
+    """Programs of other names that a glob matches; those that are damaged, with the error."""
     other_names: list[Path] = field(default_factory=list)
     """Those that were passed by."""
     machines: set[str] = field(default_factory=set)
@@ -168,17 +168,17 @@ def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
 
 def _keep_other(search: Search, path: Path) -> None:
     """Keep a program of another name; any other file is passed by."""
+    search.others[path] = None
     try:
         for _, readers in single_file(search, path):
             readers[search.names[0]]()
     except (NotAProgramError, NoFileError) as error:
         is_unread = is_other_form(path.name, search.names)
         search.passed_by.append(f"`{path}` {UNREAD}" if is_unread else error.message)
-        return
-    except BuildError:
+        del search.others[path]
+    except BuildError as error:
         # It may be the program all the same: then this is raised.
-        pass
-    search.others.append(path)
+        search.others[path] = error
 
 
 def executables(paths: list[Path]) -> Iterator[Path]:

@@ -157,12 +157,28 @@ def _sets_of_several(
 def _hint_at_names(
     project: Project, places: Iterable[Path], searches: Iterable[Search]
 ) -> None:
-    """Say once how to pack a program of another name."""
+    """Say once how to pack a program of another name: as the project's one, or in addition to it."""
     files = [path for search in searches for path in search.other_names]
-    if files and len(project.programs) == 1:
+    if not files:
+        return
+    file = file_name(files[0])
+    name = own_name(file)
+    hints = []
+    if len(project.programs) == 1:
         paths = (os.path.relpath(path, project.root) for path in [*places, files[0]])
-        quoted = ", ".join(f'"{Path(path).as_posix()}"' for path in paths)
-        note(f"hint: to pack one of another name, name it: `from = [{quoted}]` {IN_TABLE}")
+        quoted = _quoted(Path(path).as_posix() for path in paths)
+        hints.append(f"as `{project.programs[0]}`, write `from = [{quoted}]`")
+    is_new = name.casefold() not in map(str.casefold, project.programs)
+    if is_new and program_of(file, [name]):
+        hints.append(
+            f"as `{name}`, write `programs = [{_quoted([*project.programs, name])}]`"
+        )
+    if hints:
+        note(f"hint: to pack `{files[0]}` {', or '.join(hints)} {IN_TABLE}")
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def _sets_of_others(
@@ -172,11 +188,11 @@ def _sets_of_others(
 
     Raises BuildError if they have several names. Beside programs of the project's, they are passed by.
     """
-    by_name = {
-        own_name(file_name(path)).casefold(): path
-        for search in searches.values()
-        for path in search.others
-    }
+    others = {}
+    for search in searches.values():
+        others.update(search.others)
+    sound = [path for path, error in others.items() if error is None]
+    by_name = {own_name(file_name(path)).casefold(): path for path in sound or others}
     is_beside = any(search.has_programs or search.has_match for search in searches.values())
     is_renamed = len(project.programs) == 1 and not is_beside
     if is_renamed and len(by_name) > 1:
@@ -188,13 +204,14 @@ def _sets_of_others(
         )
     sets = []
     for pattern, search in searches.items():
-        if is_renamed:
-            folders = [single_file(search, path) for path in search.others]
-            each = itertools.chain.from_iterable(folders)
-            sets += _read_sets(project, search, each, root, pattern)
-            continue
-        for path in search.others:
-            search.pass_by_name(path)
+        for path, error in search.others.items():
+            if is_renamed and own_name(file_name(path)).casefold() in by_name:
+                folders = single_file(search, path)
+                sets += _read_sets(project, search, folders, root, pattern)
+            elif error:
+                search.passed_by.append(error.message)
+            else:
+                search.pass_by_name(path)
     return sets
 
 
@@ -405,9 +422,10 @@ def _glob(root: Path, pattern: str) -> list[str]:
 
 
 def _file_around(root: Path, pattern: str) -> str | None:
-    """Return the file that a place would lie in: a member of an archive cannot be named."""
-    parents = (str(parent) for parent in PurePath(pattern).parents)
-    names = (name for parent in parents for name in _glob(root, parent))
+    """Return the archive that a place would lie in: a member cannot be named."""
+    parents = map(str, PurePath(pattern).parents)
+    archives = (parent for parent in parents if parent.casefold().endswith(ARCHIVES))
+    names = (name for archive in archives for name in _glob(root, archive))
     return next((name for name in names if (root / name).is_file()), None)
 
 

@@ -453,11 +453,15 @@ def test_an_encrypted_program_in_an_archive_is_named(tool: Tool) -> None:
 
 def test_a_member_of_an_archive_cannot_be_excluded_or_named(tool: Tool) -> None:
     tool.put("", **{"x.zip": zipped(("debug/tool", LINUX), ("tool", ARM))})
-    tool.edit('"dist"', '"dist"\nexclude = ["dist/x.zip/debug", "dist/*.zip/**", "x/y"]')
+    tool.edit(
+        '"dist"',
+        '"dist"\nexclude = ["dist/x.zip/debug", "dist/*.zip/**", "x/y", "dist/*/y"]',
+    )
     errors = tool.build("all", "--dry-run").stderr.replace(os.sep, "/")
     for name in ("debug", "**"):
         assert f"{name}`, which lies in `dist/x.zip`: only the whole file can be" in errors
-    assert "note: `exclude` names `x/y`, which does not exist" in errors
+    for name in ("x", "dist/*"):
+        assert f"note: `exclude` names `{name}/y`, which does not exist" in errors
     message = tool.build("all", "--from", "dist/x.zip/debug", code=1).stderr
     hint = f"hint: name `{Path('dist/x.zip')}` as a whole: `--from PLACE`, or `from`"
     assert hint in message

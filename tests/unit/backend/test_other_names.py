@@ -153,11 +153,14 @@ def test_all_passes_by_matches_that_are_no_programs(tool: Tool) -> None:
 def test_a_damaged_match_is_an_error_if_it_may_be_the_program(tool: Tool) -> None:
     tool.put("", **{"renamed-linux": LINUX[:100], "renamed-macos": MACOS})
     assert "is truncated" in failure(tool, *GLOB)
-    tool.put("", **{"tool-macos": MACOS})
-    assert (
-        "note: `dist/renamed-linux` is called `renamed`, not `tool`"
-        in notes(tool, *GLOB)[0]
-    )
+    (tool.dist / "renamed-linux").rename(tool.dist / "another-linux")
+    assert len(places(tool, '"dist/*"')) == 1
+    assert "note: `dist/another-linux` is truncated" in notes(tool)[0]
+    tool.put("", **{"tool-macos": MACOS, ".gitkeep": b""})
+    assert "note: `dist/.gitkeep` is empty, not an executable: passed by" in notes(tool)
+    (tool.dist / "tool-macos").unlink()
+    (tool.dist / "renamed-macos").unlink()
+    assert "neither `dist/.gitkeep` nor `dist/another-linux` is called" in failure(tool)
 
 
 @pytest.mark.parametrize(
@@ -174,8 +177,8 @@ def test_all_notes_programs_with_other_words_in_their_names(tool: Tool, file: st
         f"note: `dist/{file}` {words}",
         f"note: `x/{file}` in `dist/x.tar` {words}",
     ]
-    start = "hint: to pack one of another name, name it: "
-    assert hint.startswith(f'{start}`from = ["dist", "dist/{file}"]` under')
+    start = f"hint: to pack `dist/{file}` as `tool`, write `from = "
+    assert hint == f'{start}["dist", "dist/{file}"]` under `[tool.leanspec-build]`'
     assert len(places(tool, f'["dist", "dist/{file}"]')) == 2
 
 
@@ -231,11 +234,24 @@ def test_all_notes_no_other_files_that_are_called_after_the_program(tool: Tool) 
     assert [line for line in notes(tool) if "x.tar" not in line] == []
 
 
-def test_several_programs_have_no_hint_at_other_names(tool: Tool) -> None:
-    tool.edit('["tool"]', '["tool", "server"]')
-    tool.put("", tool=LINUX, server=LINUX, **{"server-fips": STATIC})
-    words = "note: `dist/server-fips` is called `server-fips`, not `tool` or `server`"
-    assert notes(tool) == [f"{words}: passed by"]
+def test_a_hint_names_another_program_in_addition_to_the_projects(tool: Tool) -> None:
+    tool.put("", **{"tool": LINUX, "tool-server": LINUX})
+    words, hint = notes(tool)
+    assert (
+        words == "note: `dist/tool-server` is called `tool-server`, not `tool`: passed by"
+    )
+    assert hint == (
+        'hint: to pack `dist/tool-server` as `tool`, write `from = ["dist", "dist/tool-server"]`,'
+        ' or as `tool-server`, write `programs = ["tool", "tool-server"]` under `[tool.leanspec-build]`'
+    )
+    tool.edit('["tool"]', '["tool", "tool-server"]')
+    assert notes(tool) == []
+    tool.put("", **{"tool-fips-server": STATIC})
+    assert (
+        '`programs = ["tool", "tool-server", "tool-fips-server"]` under' in notes(tool)[1]
+    )
+    (tool.dist / "tool-fips-server").rename(tool.dist / "tool-linux-fips")
+    assert len(notes(tool)) == 1
 
 
 @pytest.mark.parametrize(
