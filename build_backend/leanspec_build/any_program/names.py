@@ -26,10 +26,10 @@ def _meanings(table: str) -> dict[str, set[str]]:
 # Each word has the systems, CPUs or C libraries that it may stand for.
 SYSTEMS = _meanings("""
 linux linux32 linux64 linuxmusl manylinux musllinux: linux android
-alpine debian ubuntu: linux
+almalinux alpine amazonlinux centos debian fedora rhel rocky ubuntu: linux
 apple darwin mac macos macosx osx: darwin
-mingw msvc win win32 win64 windows: windows
-aix android dragonfly freebsd haiku netbsd openbsd plan9
+cygwin mingw msvc win win32 win64 windows: windows
+aix android dragonfly freebsd fuchsia haiku ios netbsd ohos openbsd plan9 redox
 illumos solaris sunos: solaris illumos
 """)
 CPUS = _meanings("""
@@ -37,8 +37,10 @@ CPUS = _meanings("""
 amd64 amd64v1 amd64v2 amd64v3 amd64v4 x64: x86_64
 intel x86: i686 x86_64
 aarch aarch64 arm64 arm64v8 silicon: aarch64
+arm64ec: aarch64 x86_64
 arm armv8: arm armeb armel armv5 armv6l armv7l armv8 aarch64
 arm5 arm6 arm7 arm32 arm32v5 arm32v6 arm32v7 armel armhf: arm armeb armel armv5 armv6l armv7l armv8
+armhfp armv5te armv6hf armv7hf armv7hl thumbv7neon: arm armeb armel armv5 armv6l armv7l armv8
 armv5 armv6 armv6l armv7 armv7a armv7l: arm armeb armel armv5 armv6l armv7l armv8
 powerpc64 ppc64: ppc64 ppc64le
 powerpc64le ppc64le: ppc64le
@@ -47,12 +49,12 @@ loong64 loongarch64: loongarch64
 s390x
 """)
 LIBCS = _meanings("""
-glibc gnu gnueabi gnueabihf manylinux: glibc
-alpine linuxmusl musl musleabi musleabihf musllinux: musl
+glibc gnu gnuabi64 gnueabi gnueabihf gnux32 manylinux: glibc
+alpine linuxmusl musl muslabi64 musleabi musleabihf musllinux: musl
 """)
 OTHER_WORDS = """
-32bit 64bit androideabi eabi eabihf gnullvm hardfloat mips mips64 mips64el mips64le mipsel mipsle pc powerpc
-ppc softfloat sse2 static universal universal2 unknown w64
+32bit 64bit androideabi eabi eabihf gnullvm hardfloat ibm mips mips64 mips64el mips64le mipsel mipsle pc
+powerpc ppc riscv32 s390 softfloat sparc64 sparcv9 sse2 static sun uclibc universal universal2 unknown uwp w64
 """
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
 FULL_VERSION = re.compile(

@@ -41,6 +41,7 @@ BOTH_MACS = headers.universal(headers.mach_o("x86_64"), headers.mach_o())
         ("tool-macos-arm", ARM_MAC, None),
         ("tool-win32-x64.exe", headers.pe(), None),
         ("tool-linux-x86", LINUX, None),
+        ("tool-arm64ec-pc-windows-msvc", headers.pe(), None),
         ("tool-ubuntu-22.04-arm64", LINUX, "arm64"),
         ("tool-alpine-amd64", LINUX, "alpine"),
         ("tool-alpine-amd64", MUSL, None),
@@ -63,6 +64,8 @@ def test_a_word_in_a_name_is_wrong_if_no_code_is_for_it(
         *("x86_64-unknown-linux-gnu2.17", "linux-musl1.2-arm64", "manylinux_2_28_x86_64"),
         *("linux_amd64v3", "linux_386_sse2", "darwin_all", "linux-aarch_64", "linux-arm7"),
         *("win32-ia32-msvc", "linuxmusl-x64", "x86_64-w64-mingw32", "darwin20-arm64"),
+        *("armv5te-unknown-linux-gnueabi", "mips64el-unknown-linux-gnuabi64", "rhel8-x64"),
+        *("sparcv9-sun-solaris", "thumbv7neon-unknown-linux-gnueabihf", "linux-armv6hf"),
     ],
 )
 def test_names_of_runners_images_and_builds_say_a_machine(ending: str) -> None:
