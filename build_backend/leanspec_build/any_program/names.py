@@ -57,6 +57,11 @@ OTHER_WORDS = """
 powerpc ppc riscv32 s390 softfloat sparc64 sparcv9 sse2 static sun uclibc universal universal2 unknown uwp w64
 """
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
+# Without another word, these may be a part of a program's name: `tool-debian` may make packages.
+DOUBTFUL_WORDS = {
+    *("almalinux", "alpine", "amazonlinux", "centos", "debian", "fedora", "rhel", "rocky"),
+    *("ubuntu", "fuchsia", "ios", "ohos", "redox", "ibm", "sun"),
+}
 FULL_VERSION = re.compile(
     r"[-_.@](?P<version>v?\d+(\.\d+)+([-_.~]?(a|alpha|b|beta|c|rc|pre|preview|dev|post)[-_.]?\d*)?)(?![0-9a-z])"
 )
@@ -205,7 +210,12 @@ def _is_machine(text: str) -> bool:
         return False
     words = _words(text)
     others = [word for word in words if word not in MACHINE_WORDS]
-    return len(others) < len(words) and all(map(VERSION_WORD.fullmatch, others))
+    is_doubtful = len(words) == 1 and words[0] in DOUBTFUL_WORDS
+    return (
+        not is_doubtful
+        and len(others) < len(words)
+        and all(map(VERSION_WORD.fullmatch, others))
+    )
 
 
 def _words(text: str) -> list[str]:

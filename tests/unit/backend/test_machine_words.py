@@ -74,7 +74,11 @@ def test_names_of_runners_images_and_builds_say_a_machine(ending: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ending", ["latest", "all", "fips-linux", "linux-dynamic", "gnu2-server", "box-linux"]
+    "ending",
+    [
+        *("latest", "all", "fips-linux", "linux-dynamic", "gnu2-server", "box-linux"),
+        *("debian", "ios", "ubuntu-server-amd64"),
+    ],
 )
 def test_names_with_any_other_word_do_not_say_a_machine(ending: str) -> None:
     assert program_of(f"tool-{ending}", ["tool"]) is None
