@@ -141,7 +141,8 @@ def own_name(file: str) -> str:
 
 
 def _is_stated(word: str) -> bool:
-    return _without_number(word) in MACHINE_WORDS or bool(VERSION_WORD.fullmatch(word))
+    is_sure = _without_number(word) in MACHINE_WORDS - DOUBTFUL_WORDS
+    return is_sure or bool(VERSION_WORD.fullmatch(word))
 
 
 def other_name(file: str, names: Iterable[str]) -> str:

@@ -71,7 +71,7 @@ def test_a_match_has_the_name_without_its_machine_and_version(
     tool: Tool, file: str
 ) -> None:
     data = gzip.compress(LINUX, mtime=0) if file.endswith(".gz") else LINUX
-    tool.put("", **{file: data, "toolbox-linux-amd64": STATIC})
+    tool.put("", **{file: data, "toolbox-linux-amd64": STATIC, "sun-tool-linux": STATIC})
     assert places(tool, '"dist/*"') == {f"dist/{file}"}
 
 
