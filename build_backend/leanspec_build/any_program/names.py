@@ -108,12 +108,11 @@ def is_other_form(file: str, names: Iterable[str]) -> bool:
 
 def is_variant(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file is called after a program, and has a word in its name that is not understood."""
-    if program_of(file, names) or COPY.fullmatch(file):
-        return False
-    if file.casefold().endswith(tuple(COMPANIONS.split())):
-        return False
     starts = [f"{name}{mark}".casefold() for name in names for mark in "-_"]
-    return file.casefold().startswith(tuple(starts))
+    lower = file.casefold()
+    if not lower.startswith(tuple(starts)) or lower.endswith(tuple(COMPANIONS.split())):
+        return False
+    return not program_of(file, names) and not COPY.fullmatch(lower)
 
 
 def is_match(file: str, names: Iterable[str]) -> bool:
