@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from .errors import BuildError
 from .formats.embedded import embedded_crates, embedded_modules
-from .formats.executable import load_file, parse_executable
+from .formats.executable import header_machine, load_file, parse_executable
 from .formats.facts import EmbeddedPackage, Executable, FileFormat, Libraries
 from .formats.view import Bytes, in_little_memory
 from .project.keys import WINDOWS_SUFFIX
@@ -18,7 +18,12 @@ from .project.records import RECORD_EXAMPLE, read_binary_record
 from .source import Source, source_of
 from .tags.derive import exceeds, platform_tags, read_floor
 from .tags.model import Tags
-from .tags.platforms import host_platform_key, platform_key, platform_keys
+from .tags.platforms import (
+    host_platform_key,
+    platform_key,
+    platform_keys,
+    possible_platforms,
+)
 
 RECORD_NAME = "binary.json"
 
@@ -48,6 +53,12 @@ class Binary:
     """The shared libraries that the wheel brings along, by their file name."""
     packages: tuple[SystemPackage, ...] = ()
     """The packages of the system that these are from."""
+
+    @property
+    def platforms(self) -> frozenset[str]:
+        """The names of the platforms that it may be for."""
+        executable = self.executable
+        return possible_platforms(executable.system, executable.cpus, executable.libc)
 
     @property
     def suffix(self) -> str:
@@ -83,7 +94,11 @@ def read_binary(path: Path) -> Binary:
 def binary_of(path: Path, data: Bytes, source: Source) -> Binary:
     """Return the facts of an executable whose bytes are loaded from their source."""
     with in_little_memory(data):
-        executable = parse_executable(data, source.name)
+        try:
+            executable = parse_executable(data, source.name)
+        except BuildError as error:
+            error.platforms = possible_platforms(*header_machine(data))
+            raise
         crates = tuple(embedded_crates(data, executable))
         modules = tuple(embedded_modules(data, executable))
     return Binary(path, source, executable, (*crates, *modules))

@@ -20,6 +20,8 @@ class BuildError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        # Those of the program that it is about, as far as they are known.
+        self.platforms: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """Return the message, with the hint on a line of its own."""

@@ -80,7 +80,7 @@ def make_all(options: argparse.Namespace) -> int:
         must_be_accepted(project)
     for line in project.left_out_notes():
         note(line)
-    sets = find_sets(project, options.places, options.out)
+    sets = find_sets(project, options.places, options.out, options.platforms)
     chosen = choose_platforms(sets, project, options.platforms)
     wheels: Wheels = [
         (programs.place, content_of(project, programs)) for programs in chosen

@@ -7,20 +7,23 @@ from leanspec_build.errors import BuildError, listed, note
 from leanspec_build.tags.model import NEVER
 
 from .program_set import ProgramSet
+from .search import Request
 
 
-def without_overlap(sets: list[ProgramSet], root: Path) -> list[ProgramSet]:
+def without_overlap(
+    sets: list[ProgramSet], root: Path, request: Request
+) -> list[ProgramSet]:
     """Return the sets with each machine's newest tag in one of them alone.
 
     A set for more machines than another one leaves to that what it has, as a static program does
     beside one for glibc. A note names each set that is left with nothing. Raises BuildError for
-    two sets that are for the same machines and differ.
+    two sets that are for the same machines, which are asked for, and differ.
     """
     different = _without_copies(sets)
     result = []
     for programs in different:
         others = [other for other in different if other is not programs]
-        smaller = [other for other in others if _is_broader(programs, other, root)]
+        smaller = [other for other in others if _is_broader(programs, other, root, request)]
         remaining = _leave_to(programs, smaller)
         if remaining.tags.platforms:
             result.append(remaining)
@@ -48,17 +51,25 @@ def _without_copies(sets: list[ProgramSet]) -> list[ProgramSet]:
     return list(different.values())
 
 
-def _is_broader(programs: ProgramSet, other: ProgramSet, root: Path) -> bool:
+def _is_broader(
+    programs: ProgramSet, other: ProgramSet, root: Path, request: Request
+) -> bool:
     """Tell whether a set has all machines of another one, and more; raises BuildError if no set of two does."""
     ours, theirs = set(programs.machines), set(other.machines)
     if ours > theirs:
         return True
     if ours & theirs and not theirs > ours:
-        common = ", ".join(sorted(programs.platforms & other.platforms))
-        raise BuildError(
-            f"`{programs.place}` and `{other.place}` have different programs for the same machines ({common})",
+        common = programs.platforms & other.platforms
+        names = ", ".join(sorted(common))
+        error = BuildError(
+            f"`{programs.place}` and `{other.place}` have different programs for the same machines ({names})",
             hint=_exclude_hint(programs, other, root),
         )
+        error.platforms = frozenset(common)
+        request.fail(error)
+        # Once for both.
+        if programs.place < other.place:
+            note(f"note: {error.message}: passed by")
     return False
 
 

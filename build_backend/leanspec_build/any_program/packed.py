@@ -73,15 +73,17 @@ class PackedPrograms:
     """How many files with a program's name there are, whether they can be read or not."""
 
     def add(self, name: str, read: Callable[[], Bytes], data: Bytes) -> None:
-        """Add a program with its bytes; raises BuildError if another one has its name."""
+        """Add a program with its bytes; it is refused if another one has its name."""
         name = one_line(name)
         source = source_of(f"`{name}` in `{self.path}`", data, read)
-        if self.digests.setdefault(name, source.sha256) != source.sha256:
-            raise BuildError(
-                f"`{self.path}` has two different files `{name}`", hint=ANOTHER
-            )
         place = PurePosixPath(name)
         files = self.folders.setdefault(str(place.parent), {})
+        if self.digests.setdefault(name, source.sha256) != source.sha256:
+            error = BuildError(
+                f"`{self.path}` has two different files `{name}`", hint=ANOTHER
+            )
+            files[place.name] = functools.partial(_refuse, error)
+            return
         try:
             # The facts are read while the bytes are there; an error matters once they are needed.
             binary = binary_of(self.path / place, data, source)

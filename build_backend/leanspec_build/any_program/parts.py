@@ -36,10 +36,12 @@ def joined_parts(search: Search) -> Iterator[Folder]:
             part, *others = candidates[name].values()
             if others:
                 listed = " and ".join(sorted(platforms))
-                raise BuildError(
+                error = BuildError(
                     f"`{part.precise_place}` and `{others[0].precise_place}` both have `{name}` for {listed}",
                     hint="leave one of them out by `exclude` under `[tool.leanspec-build]`",
                 )
+                error.platforms = part.read().platforms
+                search.fail(error)
             programs[name] = part
         remaining = [part for part in remaining if part not in programs.values()]
         places = dict.fromkeys(part.precise_place for part in programs.values())

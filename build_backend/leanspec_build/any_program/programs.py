@@ -8,6 +8,7 @@ from leanspec_build.project.manifest import Project
 from leanspec_build.wheel import LOCAL_LEVEL, Content, WheelEntry, project_entries
 
 from .program_set import ProgramSet
+from .selection import installable_platforms
 from .sets import find_sets, set_for_platform, set_for_this_machine
 
 # Settings of the other mode, and what to do instead.
@@ -29,8 +30,9 @@ def wheel_content(
                 hint=hint,
             )
     places = [settings["from"]] if "from" in settings else []
-    sets = find_sets(project, places)
     platform = settings.get("platform")
+    platforms = [platform] if platform else installable_platforms()
+    sets = find_sets(project, places, platforms=platforms)
     programs = set_for_platform(sets, platform) if platform else set_for_this_machine(sets)
     content = content_of(project, programs, is_editable=is_editable)
     # What is published, `all` makes.

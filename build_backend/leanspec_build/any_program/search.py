@@ -21,6 +21,7 @@ from leanspec_build.project.names import without_exe
 from .names import is_match, is_other_form, other_name, program_of
 from .packed import (
     UNREAD,
+    PackedPrograms,
     Reader,
     executables_in,
     file_name,
@@ -55,6 +56,23 @@ class Part:
 
 
 @dataclass
+class Request:
+    """The platforms that are asked for: what is wrong with a program of another one is passed by."""
+
+    platforms: frozenset[str] = frozenset()
+    """None for all of them."""
+    doubts: list[BuildError] = field(default_factory=list)
+    """What is wrong with files that do not say which platform they are for."""
+
+    def fail(self, error: BuildError) -> None:
+        """Raise an error, unless it is of no platform that is asked for."""
+        if not self.platforms or self.platforms & error.platforms:
+            raise error
+        if not error.platforms:
+            self.doubts.append(error)
+
+
+@dataclass
 class Search:
     """A search of one place."""
 
@@ -63,6 +81,7 @@ class Search:
     """The paths that the project leaves out."""
     out: str = ""
     """The folder for wheels, which is not searched."""
+    request: Request = field(default_factory=Request)
     left_out: list[Path] = field(default_factory=list)
     """What of the excluded paths is there."""
     parts: list[Part] = field(default_factory=list)
@@ -91,6 +110,12 @@ class Search:
         """Note a program that has another name."""
         self.passed_by.append(f"`{path}` {other_name(file_name(path), self.names)}")
         self.other_names.append(path)
+
+    def fail(self, error: BuildError) -> None:
+        """Raise an error, or pass by what is wrong with a program that is not asked for."""
+        self.request.fail(error)
+        self.passed_by.append(error.message)
+        self.has_programs = True
 
     def included(self, folder: str, names: list[str]) -> list[str]:
         """Return the names in a folder that are not left out, in order."""
@@ -142,7 +167,9 @@ def single_file(search: Search, path: Path) -> Iterator[Folder]:
     """Yield a file as the one program of the project, whatever it is called."""
     read: Reader = functools.partial(read_binary, path)
     if path.name.casefold().endswith(SINGLES):
-        packed = programs_in(path, (without_exe(path.stem),))
+        packed = _programs_in(search, path, (without_exe(path.stem),))
+        if packed is None:
+            return
         (read,) = packed.folders["."].values()
     yield (str(path),), {search.names[0]: read}
 
@@ -170,8 +197,11 @@ def _keep_other(search: Search, path: Path) -> None:
     """Keep a program of another name; any other file is passed by."""
     search.others[path] = None
     try:
-        for _, readers in single_file(search, path):
+        folders = list(single_file(search, path))
+        for _, readers in folders:
             readers[search.names[0]]()
+        if not folders:
+            del search.others[path]
     except (NotAProgramError, NoFileError) as error:
         is_unread = is_other_form(path.name, search.names)
         search.passed_by.append(f"`{path}` {UNREAD}" if is_unread else error.message)
@@ -245,13 +275,26 @@ def _in_archive(search: Search, path: Path) -> Iterator[Folder]:
     if is_other_archive(path.name, search.names):
         search.passed_by.append(f"`{path}` {UNREAD}")
         return
-    packed = programs_in(path, search.names)
+    packed = _programs_in(search, path, search.names)
+    if packed is None:
+        return
     search.passed_by += packed.problems
     for folder, files in sorted(packed.folders.items()):
         # The archive itself, if they are at its top.
         yield from _complete(search, str(path / folder), files, is_alone=True)
     if not packed.folders and not packed.problems:
         search.passed_by.append(f"`{path}` has no {listed(search.names, ' and ')}")
+
+
+def _programs_in(
+    search: Search, path: Path, names: tuple[str, ...]
+) -> PackedPrograms | None:
+    """Return the programs of an archive, or None for a damaged one that is passed by."""
+    try:
+        return programs_in(path, names)
+    except BuildError as error:
+        search.fail(error)
+        return None
 
 
 def _complete(

@@ -1,11 +1,34 @@
 """The platforms that a project states, or whoever builds asks for, held against what was built."""
 
+import re
 from collections.abc import Sequence
 
+from packaging.tags import sys_tags
+
 from leanspec_build.errors import BuildError, listed
+from leanspec_build.project.keys import PLATFORMS
 from leanspec_build.project.manifest import Project
+from leanspec_build.tags.model import oldest_systems
+from leanspec_build.tags.platforms import (
+    FAMILY_SYSTEMS,
+    host_platform_key,
+    machine_names,
+)
 
 from .program_set import ProgramSet
+
+
+def installable_platforms() -> set[str]:
+    """Return the platforms whose wheels the installers of this Python take."""
+    tags = (tag.platform for tag in sys_tags())
+    machines = {
+        (family, cpu): number
+        for (family, cpu), number in oldest_systems(tags).items()
+        if family in FAMILY_SYSTEMS
+    }
+    names = {name for name in machine_names(machines) if re.fullmatch(PLATFORMS, name)}
+    # For some CPUs of Linux, there is no tag but `linux_armv6l`.
+    return names or {host_platform_key()}
 
 
 def choose_platforms(

@@ -46,6 +46,7 @@ from .parts import joined_parts, part_messages
 from .program_set import ProgramSet
 from .search import (
     Folder,
+    Request,
     Search,
     complete_folders,
     executables,
@@ -61,14 +62,17 @@ DEBUG_REMARK = "its folder says that it is a debug build, which is large and slo
 
 
 def find_sets(
-    project: Project, places: Sequence[str], out: Path | None = None
+    project: Project,
+    places: Sequence[str],
+    out: Path | None = None,
+    platforms: Iterable[str] = (),
 ) -> list[ProgramSet]:
     """Return every complete set of a project's programs, by its tags; no two are for the same machines.
 
     They are in `places`, or where the project says, and not in `out`, which is for wheels. A note
     names each file of the same name that is no program, or is for a machine that no tag names.
     Raises BuildError if a place has no set, if two are for the same machines and differ, or if a
-    program is damaged.
+    program is damaged; of `platforms`, if any are given: what is wrong with others gets a note.
     """
     # What is given is relative to where it was typed, what the project states to the project.
     root = Path() if places else project.root
@@ -84,17 +88,24 @@ def find_sets(
             f"refusing to write wheels into `{out}`, where the programs are",
             hint="name another folder: `--out wheelhouse`",
         )
+    request = Request(frozenset(platforms))
+    if project.is_universal2 and request.platforms & {*MACOS}:
+        # The wheel of one is that of both.
+        request.platforms |= {*MACOS}
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
     for pattern in patterns:
-        search = Search(project.programs, excluded, identity(out) if out else "")
+        search = Search(project.programs, excluded, identity(out) if out else "", request)
         searches[pattern] = search
         paths = _paths(root, pattern)
         whole = complete_folders(search, paths, is_glob=paths != [root / pattern])
         folders = itertools.chain(whole, joined_parts(search))
         sets += _read_sets(project, search, folders, root, pattern)
-    sets += _sets_of_several(project, searches, root)
+    sets += _sets_of_several(project, searches, root, request)
     sets += _sets_of_others(project, searches, root)
+    available = {platform for programs in sets for platform in programs.platforms}
+    if request.doubts and not request.platforms <= available:
+        raise request.doubts[0]
     empty = {
         pattern: search for pattern, search in searches.items() if not search.has_programs
     }
@@ -105,9 +116,10 @@ def find_sets(
             note(f"note: {message}: passed by")
     _hint_at_names(project, map(root.joinpath, patterns), searches.values())
     in_order = sorted(
-        without_overlap(sets, project.root), key=lambda programs: programs.tags.platforms
+        without_overlap(sets, project.root, request),
+        key=lambda programs: programs.tags.platforms,
     )
-    return _joined(in_order) if project.is_universal2 else in_order
+    return _joined(in_order, request) if project.is_universal2 else in_order
 
 
 def _read_sets(
@@ -124,6 +136,9 @@ def _read_sets(
             search.passed_by.append(error.message)
             search.has_programs |= isinstance(error, NoTagError)
             continue
+        except BuildError as error:
+            search.fail(error)
+            continue
         search.has_programs = True
         search.machines |= programs.platforms
         if "debug" not in pattern.casefold() and is_debug(programs, root):
@@ -135,10 +150,10 @@ def _read_sets(
 
 
 def _sets_of_several(
-    project: Project, searches: Mapping[str, Search], root: Path
+    project: Project, searches: Mapping[str, Search], root: Path, request: Request
 ) -> list[ProgramSet]:
     """Return the sets of programs that lie in several places, and note each part that belongs to none."""
-    together = Search(project.programs, set())
+    together = Search(project.programs, set(), request=request)
     for search in searches.values():
         together.parts += search.parts
         together.machines |= search.machines
@@ -236,7 +251,9 @@ def _no_programs_error(
     left_out: list[Path] = []
     others: list[Path] = []
     programs = project.programs
+    platforms: frozenset[str] = frozenset()
     for pattern, search in searches.items():
+        platforms = search.request.platforms
         messages += search.notes
         left_out += search.left_out
         excluded = {*search.excluded, search.out}
@@ -263,7 +280,8 @@ def _no_programs_error(
     elif left_out:
         hint = f"take what has the programs out of `exclude` {IN_TABLE}"
     elif any(search.has_programs for search in searches.values()):
-        hint = f"build for a machine that wheels can name, or {NAME_IT}"
+        machines = listed(sorted(platforms)) or "a machine that wheels can name"
+        hint = f"build for {machines}, or {NAME_IT}"
     elif has_messages:
         hint = f"put the program there, in a file or an archive of its own, or {NAME_IT}"
     else:
@@ -320,7 +338,18 @@ def set_for_platform(sets: list[ProgramSet], platform: str) -> ProgramSet:
     return max(matches, key=lambda programs: programs.newest(platform))
 
 
-def _joined(sets: list[ProgramSet]) -> list[ProgramSet]:
+def _joined(sets: list[ProgramSet], request: Request) -> list[ProgramSet]:
+    """Return the sets with one for both CPUs of macOS, if that is possible; raises BuildError if that is asked for."""
+    try:
+        return _with_both(sets)
+    except BuildError as error:
+        error.platforms = frozenset(MACOS)
+        request.fail(error)
+        note(f"note: {error.message}: passed by")
+        return sets
+
+
+def _with_both(sets: list[ProgramSet]) -> list[ProgramSet]:
     """Return the sets with one for both CPUs of macOS in place of one for each.
 
     Raises BuildError if there is one for one of them only.
@@ -364,6 +393,17 @@ def _read_set(
     project: Project, places: tuple[str, ...], files: Mapping[str, Reader]
 ) -> ProgramSet:
     binaries = {name: files[name]() for name in project.programs}
+    try:
+        return _checked_set(project, places, binaries)
+    except BuildError as error:
+        platforms = (binary.platforms for binary in binaries.values())
+        error.platforms = frozenset(itertools.chain.from_iterable(platforms))
+        raise
+
+
+def _checked_set(
+    project: Project, places: tuple[str, ...], binaries: Mapping[str, Binary]
+) -> ProgramSet:
     for binary in binaries.values():
         must_keep_floor(project, binary)
         _note_wrong_names(project, binary)

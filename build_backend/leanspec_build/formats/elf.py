@@ -11,8 +11,10 @@ from leanspec_build.errors import BuildError, NotAProgramError
 
 from .arm import arm_cpu
 from .elf_file import (
+    CLASSES,
     DT_NEEDED,
     DT_STRTAB,
+    ORDERS,
     PF_X,
     PT_DYNAMIC,
     PT_INTERP,
@@ -139,6 +141,17 @@ def parse(data: Bytes, *, library: bool) -> Executable:
         packed=packed,
         instructions=_instructions(file, notes) or _go_instructions(settings),
     )
+
+
+def header_cpus(data: Bytes) -> tuple[str, ...]:
+    """Return the CPUs that the header of a damaged file may mean."""
+    View(data).must_hold(20, "the ELF header")
+    order = ORDERS.get(data[5], "<")
+    (machine,) = View(data, order).unpack("H", 18, "the ELF header")
+    # Which Arm it is, stands elsewhere.
+    if machine == EM_ARM:
+        return ("armv6l", "armv7l")
+    return tuple(filter(None, [CPUS.get((machine, CLASSES.get(data[4], 0), order))]))
 
 
 def _listed(file: ElfFile, *kinds: int) -> tuple[str, ...]:

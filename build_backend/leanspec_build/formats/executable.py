@@ -74,6 +74,19 @@ def _parsed(data: Bytes, *, library: bool) -> Executable:
     return executable
 
 
+def header_machine(data: Bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the system and the CPUs that the header of a damaged program names, as far as it can be read."""
+    start = data[:4]
+    with contextlib.suppress(BuildError):
+        if start == ELF_MAGIC:
+            return "linux", elf.header_cpus(data)
+        if start.startswith(pe.MAGIC):
+            return "windows", pe.header_cpus(data)
+        if start in (*mach_o.MAGICS, *mach_o.FAT_ENTRIES):
+            return "darwin", mach_o.header_cpus(data)
+    return "", ()
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
     """Open a regular file, and give its size."""

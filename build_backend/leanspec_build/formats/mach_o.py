@@ -95,6 +95,18 @@ def parse_program(data: Bytes) -> Executable:
     )
 
 
+def header_cpus(data: Bytes) -> tuple[str, ...]:
+    """Return the CPUs that the header of a damaged file names."""
+    entry = FAT_ENTRIES.get(data[:4])
+    if entry is None:
+        order, _ = MAGICS[data[:4]]
+        return (_cpu(*View(data, order).unpack("2I", 4, "the Mach-O header")),)
+    view = View(data, ">")
+    (count,) = view.unpack("I", 4, "the header of a universal file")
+    table = view.table(entry, 8, min(count, MOST_SLICES), "the table of slices")
+    return tuple(_cpu(*fields[:2]) for fields in table)
+
+
 def _places(data: Bytes) -> list[tuple[int, int]]:
     """Return offset and size of each slice; of the whole file where it is thin."""
     entry = FAT_ENTRIES.get(data[:4])

@@ -146,6 +146,14 @@ def parse_program(data: Bytes) -> Executable:
     )
 
 
+def header_cpus(data: Bytes) -> tuple[str, ...]:
+    """Return the CPU that the header of a damaged file names; none if it is no PE file's."""
+    view = View(data)
+    (start,) = view.unpack("I", 60, "the DOS header")
+    magic, machine = view.unpack("4sH", start, "the PE header")
+    return (CPUS[machine],) if magic == b"PE\0\0" and machine in CPUS else ()
+
+
 def section(data: Bytes, name: str) -> bytes | None:
     """Return the content of a section of a program; None if there is no such one."""
     file = PeFile(data)

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from collections.abc import Iterable
 
 from leanspec_build.formats.facts import Executable
 
@@ -32,6 +33,17 @@ def platform_key(executable: Executable) -> str | None:
 def platform_keys(executable: Executable) -> dict[str, str]:
     """Return the names of all platforms that an executable is for, each with its CPU."""
     return {f"{executable.system}-{KEY_CPUS.get(cpu, cpu)}": cpu for cpu in executable.cpus}
+
+
+def possible_platforms(
+    system: str, cpus: Iterable[str], libc: str | None = None
+) -> frozenset[str]:
+    """Return the names of all platforms that a program may be for: of both C libraries, if it names none."""
+    endings = {"": libc != "musl", "-musl": libc != "glibc" and system == "linux"}
+    names = [f"{system}-{KEY_CPUS.get(cpu, cpu)}" for cpu in cpus]
+    return frozenset(
+        name + ending for name in names for ending, is_one in endings.items() if is_one
+    )
 
 
 def machine_names(machines: Promise) -> set[str]:
