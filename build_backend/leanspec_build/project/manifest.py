@@ -4,13 +4,14 @@ import dataclasses
 import itertools
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyproject_metadata
 
 from leanspec_build.errors import BuildError, adding_reason, note
+from leanspec_build.formats.executable import must_be_file
 
 from .keys import TABLE, read_keys
 from .metadata import read_metadata
@@ -102,7 +103,7 @@ class Project:
         }
         data = {path for pattern in self.data for path in folder.glob(pattern)}
         return sorted(
-            path for path in modules | data if path.is_file() or path.is_symlink()
+            path for path in modules | data if not path.is_dir() or path.is_symlink()
         )
 
     def left_out_notes(self) -> list[str]:
@@ -120,7 +121,7 @@ class Project:
     def placed_files(self) -> list[tuple[str, Path]]:
         """Return each data file with the path that an environment has it at.
 
-        Raises BuildError if a glob matches nothing, or a link that leads out of the project.
+        Raises BuildError if a glob matches nothing, or what is no file, and for a link that leads up or out.
         """
         placed = set()
         for folder, patterns in self.data_files.items():
@@ -267,6 +268,8 @@ def _must_be_a_package(project: Project) -> None:
                 hint="correct it: the pattern is relative to the package, as `templates/**/*`",
             )
     for source in project.sources():
+        if not source.is_symlink():
+            must_be_file(source)
         # A link may lead to any file of the machine that builds.
         if not source.resolve().is_relative_to(folder.resolve()) or not source.is_file():
             raise BuildError(
@@ -283,11 +286,45 @@ def _matches(root: Path, pattern: str) -> tuple[Path, list[Path]]:
     # Before Python 3.13, two stars match folders alone.
     if parts[-1] == "**":
         parts = (*parts, "*")
-    fixed = list(itertools.takewhile(lambda part: not WILDCARD.search(part), parts[:-1]))
+    folders = list(root.glob("/".join(parts[:-1]))) if parts[:-1] else [root]
     matches = list(root.glob("/".join(parts)))
-    inner = (path for match in matches if match.is_dir() for path in match.rglob("*"))
-    paths = {path for path in (*matches, *inner) if path.is_file()}
+    # A glob leaves out a link that leads nowhere, if it names it.
+    matches += [
+        path for path in (folder / parts[-1] for folder in folders) if path.is_symlink()
+    ]
+    fixed = list(itertools.takewhile(lambda part: not WILDCARD.search(part), parts[:-1]))
+    around = {folder for match in matches for folder in match.parents}
+    for folder in sorted(around.difference(root.parents, [root])):
+        _must_lead_down(root, folder)
+    paths = {path for match in matches for path in _files(root, match)}
     return root.joinpath(*fixed), sorted(paths)
+
+
+def _files(root: Path, path: Path) -> Iterator[Path]:
+    """Yield a file, or those of a folder; raises BuildError for what is neither."""
+    _must_lead_down(root, path)
+    if not path.is_dir():
+        must_be_file(path)
+        yield path
+        return
+    with adding_reason(BuildError(f"cannot read `{path}`")):
+        inner = sorted(path.iterdir())
+    for child in inner:
+        yield from _files(root, child)
+
+
+def _must_lead_down(root: Path, link: Path) -> None:
+    """Raise BuildError for a link to a folder around it, which would be packed without end, or out of the project."""
+    if not link.is_symlink() or not link.is_dir():
+        return
+    target = link.resolve()
+    is_inside = target.is_relative_to(root.resolve())
+    if not is_inside or target in [parent.resolve() for parent in link.parents]:
+        way = "up to a folder around it" if is_inside else "out of the project"
+        raise BuildError(
+            f"`{link.relative_to(root)}` is a link to `{link.readlink()}`, which leads {way}",
+            hint="take it away, or name the files themselves under `data-files`",
+        )
 
 
 def _must_stay_inside(root: Path, files: list[Path]) -> None:

@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 from pyproject_metadata import ConfigurationError, StandardMetadata
 
 from leanspec_build.errors import BuildError, listed
+from leanspec_build.formats.executable import must_be_file
 
 from .version import find_version
 
@@ -42,9 +43,13 @@ def read_metadata(table: dict[str, Any], path: Path, version: str) -> StandardMe
         )
     _must_be_a_licence_expression(project.get("license"), path)
     metadata = _parsed(table | {"project": project}, path)
+    patterns = project.get("license-files", LICENSE_FILES)
+    matches = {file for pattern in patterns for file in path.parent.glob(pattern)}
+    files = sorted(file for file in matches if not file.is_dir())
+    for file in files:
+        must_be_file(file)
     if metadata.license_files is None:
-        files = {file for pattern in LICENSE_FILES for file in path.parent.glob(pattern)}
-        names = sorted(file.relative_to(path.parent) for file in files if file.is_file())
+        names = [file.relative_to(path.parent) for file in files]
         metadata.license_files = names or None
     return metadata
 
