@@ -1,6 +1,7 @@
 """Errors of a build, and notes for whoever builds."""
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +12,10 @@ SETTINGS = {
     # What is installed next to a frontend does not reach an isolated build.
     "`pip install backports.zstd`": '`requires = ["leanspec-build", "backports.zstd"]`',
 }
+
+NO_SPACE = (
+    "free space there, and in the folder for temporary files (`TMPDIR`), or write elsewhere"
+)
 
 
 class BuildError(Exception):
@@ -62,7 +67,9 @@ def adding_reason(error: BuildError) -> Iterator[None]:
         yield
     except (OSError, EOFError) as cause:
         reason = getattr(cause, "strerror", None) or cause
-        raise BuildError(f"{error.message}: {reason}", hint=error.hint) from None
+        is_full = isinstance(cause, OSError) and cause.errno == errno.ENOSPC
+        hint = NO_SPACE if is_full else error.hint
+        raise BuildError(f"{error.message}: {reason}", hint=hint) from None
 
 
 def note(text: str) -> None:

@@ -157,10 +157,9 @@ def _entry_points(project: Project, content: Content) -> bytes:
     return "\n".join(lines).encode()
 
 
-def wheel_name(project: Project, content: Content) -> str:
+def wheel_name(project: Project, tags: Tags) -> str:
     """Return a wheel's file name (Binary distribution format, File name convention)."""
-    tags = ".".join(sorted(content.tags.platforms))
-    return f"{project.stem}-{PYTHON_TAG}-{tags}.whl"
+    return f"{project.stem}-{PYTHON_TAG}-{'.'.join(sorted(tags.platforms))}.whl"
 
 
 def wheel_entries(project: Project, content: Content) -> list[WheelEntry]:
@@ -193,7 +192,7 @@ def write_wheel(directory: Path, project: Project, content: Content) -> str:
 
     The file appears whole or not at all. Raises BuildError if it cannot be written.
     """
-    name = wheel_name(project, content)
+    name = wheel_name(project, content.tags)
     entries = wheel_entries(project, content)
     record = f"{project.stem}.dist-info/RECORD"
     with (

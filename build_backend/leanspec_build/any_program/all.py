@@ -7,10 +7,13 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import tempfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from leanspec_build.errors import (
     BuildError,
@@ -25,7 +28,7 @@ from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
 from leanspec_build.tags.linux import IN_NO_POLICY
-from leanspec_build.tags.model import LINK, Tags, dotted, oldest_systems
+from leanspec_build.tags.model import LINK, System, Tags, dotted, oldest_systems
 from leanspec_build.tags.platforms import MACHINE_ALIASES
 from leanspec_build.wheel import (
     Content,
@@ -93,11 +96,12 @@ def make_all(options: argparse.Namespace) -> int:
     for _, content in wheels:
         # Before the first wheel is written, each has to be valid.
         wheel_entries(project, content)
-    names = (wheel_name(project, content) for _, content in wheels)
+    new = [content.tags for _, content in wheels]
+    of_release = {*new, *(programs.tags for programs in sets)}
+    _must_replace_all(project, new, of_release, options.out)
     if not options.dry_run:
-        names = _finished_wheels(project, wheels, options.out)
-    with contextlib.closing(names):
-        _report(wheels, names, options)
+        _write_wheels(project, [content for _, content in wheels], options.out)
+    _report(project, wheels, options)
     if not options.local:
         _must_be_publishable(chosen)
     _conclude(project, [content for _, content in wheels], options)
@@ -115,12 +119,8 @@ def _must_be_valid(options: argparse.Namespace) -> None:
         raise UsageError("`--from` names no place", hint="for example `--from dist`")
 
 
-def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[str]:
-    """Yield the name of each wheel, in order, once it is in its folder.
-
-    All are written elsewhere first: after an error or Ctrl-C, nothing is there that was not yielded.
-    """
-    contents = [content for _, content in wheels]
+def _write_wheels(project: Project, contents: list[Content], out: Path) -> None:
+    """Write the wheels into their folder: all of them, or after an error or Ctrl-C none."""
     entries = (entry for content in contents for entry in content.entries)
     largest = max((entry.source.size for entry in entries), default=0)
     # Two large programs at a time are in memory, compressed, or as many small ones as take no more.
@@ -135,20 +135,51 @@ def _finished_wheels(project: Project, wheels: Wheels, out: Path) -> Generator[s
                 finished, _ = wait([future], SILENT_SECONDS)
                 if not finished:
                     note(f"compressing wheel {number + 1} of {len(contents)}")
-                name = future.result()
-                error = BuildError(
-                    f"cannot write `{out / name}`",
-                    hint="give another folder: `--out FOLDER`",
-                )
-                with adding_reason(error):
-                    (folder / name).replace(out / name)
-                yield name
+                # A Ctrl-C at the moment before a wait is noticed after it.
+                while not future.done():
+                    wait([future], SILENT_SECONDS)
+                future.result()
         except BuildError:
             pool.shutdown(cancel_futures=True)
             raise
         finally:
             # A compression cannot be stopped: it is left to the end of the process.
             pool.shutdown(wait=False, cancel_futures=True)
+        with _without_interrupts():
+            _move_all(sorted(folder.iterdir()), out)
+
+
+def _move_all(wheels: list[Path], out: Path) -> None:
+    """Move files into a folder; raises BuildError if one cannot be, without those that were not there before."""
+    new: list[Path] = []
+    try:
+        for wheel in wheels:
+            place = out / wheel.name
+            is_new = not place.exists()
+            error = BuildError(
+                f"cannot write `{place}`", hint="give another folder: `--out FOLDER`"
+            )
+            with adding_reason(error):
+                wheel.replace(place)
+            new += [place] * is_new
+    except BuildError:
+        for place in new:
+            place.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM for a moment: half of what follows would be a half release."""
+    handlers = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -171,12 +202,12 @@ def _folder_inside(out: Path) -> Iterator[Path]:
                 out.rmdir()
 
 
-def _report(wheels: Wheels, names: Iterator[str], options: argparse.Namespace) -> None:
-    """Say of each wheel, as soon as it is made, what it is for."""
+def _report(project: Project, wheels: Wheels, options: argparse.Namespace) -> None:
+    """Say of each wheel what it is for."""
     facts = []
-    for (place, content), name in zip(wheels, names, strict=True):
+    for place, content in wheels:
         tags = content.tags
-        path = str(options.out / name)
+        path = str(options.out / wheel_name(project, tags))
         facts.append(
             {
                 "wheel": path,
@@ -200,13 +231,15 @@ def _conclude(
 ) -> None:
     """Say how many wheels there are, what else is in their folder, and what to do next."""
     out: Path = options.out
-    upload = f"`uv publish {shlex.quote(str(out))}/*`"
-    names = {wheel_name(project, content) for content in contents}
-    others = sorted({path.name for path in out.glob(f"{project.name}-*.whl")} - names)
+    names = {wheel_name(project, content.tags) for content in contents}
+    files = {path.name for path in out.glob("[!.]*")}
+    pattern = f"{project.stem}-*.whl" if files - names else "*"
+    upload = f"`uv publish {shlex.quote(str(out))}/{pattern}`"
+    others = sorted({path.name for path in out.glob(f"{project.stem}-*.whl")} - names)
     if others:
         wheels = _counted(len(others), "other wheel")
         note(
-            f"note: `{out}` has {wheels} of {project.metadata.name}, which {upload} uploads, too: {listed(others)}"
+            f"note: `{out}` has {wheels} of {project.stem}, which {upload} uploads, too: {listed(others)}"
         )
     wheels = _counted(len(contents), "wheel")
     if options.dry_run:
@@ -215,6 +248,41 @@ def _conclude(
         note(f"made {wheels}; next: {upload}")
     else:
         note(f"made {wheels}, for machines of your own")
+
+
+def _must_replace_all(
+    project: Project, tags: list[Tags], of_release: set[Tags], out: Path
+) -> None:
+    """Raise BuildError for a wheel of an earlier build that installers may choose instead of a new one."""
+    names = {wheel_name(project, each) for each in of_release}
+    machines = {machine for each in tags for machine in _machines(each.platforms)}
+    stale = []
+    for path in sorted(out.glob("*.whl")):
+        with contextlib.suppress(InvalidWheelFilename):
+            name, version, _, wheel_tags = parse_wheel_filename(path.name)
+            is_ours = (name, version) == (
+                project.metadata.canonical_name,
+                project.metadata.version,
+            )
+            others = _machines(tag.platform for tag in wheel_tags)
+            if is_ours and path.name not in names and not machines.isdisjoint(others):
+                stale.append(str(path))
+    if stale:
+        raise BuildError(
+            f"{listed(stale, ' and ')} of an earlier build is for the same machines as a new wheel",
+            hint=f"remove it: `rm {shlex.join(stale)}`, or give another folder: `--out FOLDER`",
+        )
+
+
+def _machines(tags: Iterable[str]) -> set[System]:
+    """Return the machines of platform tags, of all versions: a tag may be for several."""
+    several = {"linux": ("manylinux", "musllinux"), "universal2": ("x86_64", "arm64")}
+    return {
+        (family, cpu)
+        for family_name, cpu_name in oldest_systems(tags)
+        for family in several.get(family_name, (family_name,))
+        for cpu in several.get(cpu_name, (cpu_name,))
+    }
 
 
 def _counted(count: int, noun: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import leanspec_build
 import pytest
+from leanspec_build import wheel
 from leanspec_build.any_program import all as command
 from leanspec_build.project.manifest import load_project
 
@@ -23,14 +26,12 @@ from tests.support.tool import Tool
 ENDLESS = """
 import runpy, threading
 import deflate
-from leanspec_build.any_program import all
 
 compress = deflate.deflate_compress
 def compress_without_end(data, level):
     return threading.Event().wait() if len(data) > 1 << 20 else compress(data, level)
 
 deflate.deflate_compress = compress_without_end
-all.SILENT_SECONDS = 3600
 runpy.run_module("leanspec_build", run_name="__main__")
 """
 LONG = os.urandom(1 << 21)
@@ -43,12 +44,18 @@ def others(tool: Tool) -> list[str]:
 
 @pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_all_stops_at_once_and_leaves_nothing_unannounced(
-    tool: Tool, number: signal.Signals
+@pytest.mark.parametrize("before", ["", "of the build before"])
+def test_all_stops_at_once_and_leaves_what_was_there(
+    tool: Tool, number: signal.Signals, before: str
 ) -> None:
-    tool.put("a", tool=headers.elf())
-    for folder, data in {"b": headers.pe(), "c": headers.mach_o()}.items():
+    tool.put("a", tool=headers.mach_o())
+    for folder, data in {"b": headers.pe(), "c": headers.elf()}.items():
         tool.put(folder, tool=data + LONG)
+    finished = "a_tool-1.2.3-py3-none-macosx_11_0_arm64.whl"
+    old = tool.root / "wheelhouse" / finished
+    if before:
+        old.parent.mkdir()
+        old.write_text(before)
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, "all", "--json"],
         cwd=tool.root,
@@ -59,14 +66,38 @@ def test_all_stops_at_once_and_leaves_nothing_unannounced(
     )
     end = time.monotonic() + MOST_SECONDS
     try:
-        while not list(tool.root.glob("wheelhouse/.*/.*.tmp")) and time.monotonic() < end:
+        while not list(tool.root.glob(f"wheelhouse/.*/{finished}")):
+            assert time.monotonic() < end
             time.sleep(0.01)
         process.send_signal(number)
         output, errors = process.communicate(timeout=MOST_SECONDS)
     finally:
         process.kill()
-    assert (process.returncode, output, errors) == (130, "", "error: interrupted\n")
-    assert not (tool.root / "wheelhouse").exists()
+    assert (process.returncode, output) == (130, "")
+    assert errors.endswith("error: interrupted\n")
+    assert old.parent.exists() == bool(before)
+    if before:
+        assert others(tool) == [finished]
+        assert old.read_text() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is Ctrl-C elsewhere")
+def test_all_moves_the_wheels_without_interruption(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, data in {"a": headers.elf(), "b": headers.pe()}.items():
+        tool.put(folder, tool=data)
+    replace, handler = Path.replace, signal.getsignal(signal.SIGINT)
+
+    def interrupt(path: Path, target: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGINT)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    monkeypatch.setattr(command, "write_wheel", lambda folder, *_: (folder / "x").touch())
+    tool.build("all")
+    assert others(tool) == ["x"]
+    assert signal.getsignal(signal.SIGINT) == handler
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
@@ -94,14 +125,97 @@ def test_all_ends_with_the_count_and_the_next_step(tool: Tool) -> None:
     assert tool.build("all").stderr.startswith("made 2 wheels; next: ")
 
 
-def test_all_names_other_wheels_of_the_project_in_its_folder(tool: Tool) -> None:
+def put_wheels(tool: Tool, *names: str, folder: str = "wheelhouse") -> None:
+    """Make empty files in the folder for wheels."""
+    (tool.root / folder).mkdir(exist_ok=True)
+    for name in names:
+        (tool.root / folder / name).touch()
+
+
+STEM = "a_tool-1.2.3-py3-none-"
+OTHER_CPU = f"{STEM}manylinux_2_17_s390x.whl"
+
+
+def test_all_names_other_wheels_of_the_version_in_its_folder(tool: Tool) -> None:
     tool.put("a", tool=headers.elf())
-    old = "a_tool-1.0.0-py3-none-any.whl"
-    (tool.root / "wheelhouse").mkdir()
-    for name in (old, "b-1.0.0-py3-none-any.whl"):
-        (tool.root / "wheelhouse" / name).touch()
-    words = f"`wheelhouse` has 1 other wheel of a-tool, which `uv publish wheelhouse/*` uploads, too: `{old}`"
+    put_wheels(tool, OTHER_CPU)
+    upload = "`uv publish wheelhouse/a_tool-1.2.3-*.whl`"
+    words = f"`wheelhouse` has 1 other wheel of a_tool-1.2.3, which {upload} uploads, too: `{OTHER_CPU}`"
     assert words in tool.build("all").stderr
+
+
+@pytest.mark.parametrize("out", ["wheelhouse", "."])
+def test_all_names_a_pattern_of_its_wheels_alone(tool: Tool, out: str) -> None:
+    tool.put("a", tool=headers.elf())
+    names = ("a_tool-1.2.2-py3-none-any.whl", "a_tool_more-1.2.3-py3-none-any.whl")
+    put_wheels(tool, *names, "notes.txt", folder=out)
+    result = tool.build("all", "--out", out)
+    pattern = f"{out}/a_tool-1.2.3-*.whl"
+    assert result.stderr == f"made 1 wheel; next: `uv publish {pattern}`\n"
+    assert [f"{out}/{path.name}" for path in tool.root.glob(pattern)] == [
+        f"{out}/{Path(result.stdout.partition(chr(10))[0]).name}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        (headers.elf(loader=None, needed=()), f"{STEM}manylinux_2_34_x86_64.whl"),
+        (headers.elf(), f"{STEM}linux_x86_64.whl"),
+        (headers.elf(), "A.Tool-1.2.3.0-cp39-cp39-manylinux_2_17_x86_64.whl"),
+        (headers.elf(), f"{STEM}manylinux_2_17_s390x.manylinux_2_17_x86_64.whl"),
+        (headers.elf(loader=None, needed=()), f"{STEM}musllinux_1_2_x86_64.whl"),
+        (headers.mach_o(), f"{STEM}macosx_10_12_universal2.whl"),
+        (headers.mach_o(), f"{STEM}macosx_12_0_arm64.whl"),
+        (headers.pe(), "a_tool-1.2.3-1-py3-none-win_amd64.whl"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_all_refuses_a_wheel_of_an_earlier_build_for_the_same_machine(
+    tool: Tool, program: bytes, name: str, arguments: tuple[str, ...]
+) -> None:
+    tool.put("a", tool=program)
+    put_wheels(tool, name, OTHER_CPU, "more.whl")
+    error = tool.build("all", *arguments, code=1).stderr
+    place = Path("wheelhouse", name)
+    assert error == (
+        f"error: `{place}` of an earlier build is for the same machines as a new wheel\n"
+        f"hint: remove it: `rm {shlex.quote(str(place))}`, or give another folder: `--out FOLDER`\n"
+    )
+    assert len(others(tool)) == 3
+    (tool.root / place).unlink()
+    tool.build("all", *arguments)
+
+
+def test_all_leaves_the_wheels_of_its_other_platforms_there(tool: Tool) -> None:
+    tool.put("a", tool=headers.elf(versions={"libc.so.6": ["GLIBC_2.34"]}))
+    tool.put("b", tool=headers.elf(loader=None, needed=()))
+    for arguments in ((), ("--platform", "linux-x64-musl"), ("--platform", "linux-x64")):
+        tool.build("all", *arguments)
+    assert len(others(tool)) == 2
+
+
+def test_all_takes_back_what_it_moved_if_another_wheel_cannot_be_moved(tool: Tool) -> None:
+    for folder, data in {"a": headers.mach_o(), "b": headers.pe()}.items():
+        tool.put(folder, tool=data)
+    taken = f"{STEM}win_amd64.whl"
+    (tool.root / "wheelhouse" / taken).mkdir(parents=True)
+    assert "error: cannot write `" in tool.build("all", code=1).stderr
+    assert others(tool) == [taken]
+
+
+def test_all_says_what_helps_where_no_space_is_left(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.put("a", tool=headers.elf())
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(wheel, "_add", fail)
+    error = tool.build("all", code=1).stderr
+    assert ": No space left on device\nhint: free space there, and in the folder" in error
+    assert not (tool.root / "wheelhouse").exists()
 
 
 def test_all_says_that_a_dry_run_wrote_nothing(tool: Tool) -> None:
@@ -127,12 +241,12 @@ def test_all_names_a_step_that_takes_long(
 
 def test_all_refuses_a_place_that_is_taken_by_a_folder(tool: Tool) -> None:
     tool.put("a", tool=headers.pe())
-    wheel = Path("wheelhouse/a_tool-1.2.3-py3-none-win_amd64.whl")
-    (tool.root / wheel).mkdir(parents=True)
+    place = Path("wheelhouse/a_tool-1.2.3-py3-none-win_amd64.whl")
+    (tool.root / place).mkdir(parents=True)
     message = tool.build("all", code=1).stderr
-    assert f"error: cannot write `{wheel}`: " in message
+    assert f"error: cannot write `{place}`: " in message
     assert "hint: give another folder: `--out FOLDER`" in message
-    assert others(tool) == [wheel.name]
+    assert others(tool) == [place.name]
 
 
 def test_all_writes_into_a_folder_of_the_one_that_it_reads(tool: Tool) -> None:

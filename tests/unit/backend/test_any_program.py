@@ -145,7 +145,7 @@ def test_a_file_that_is_named_may_have_any_name(tool: Tool) -> None:
     tarred(tool.dist / "tool-arm.tar.gz", tool=ARM)
     assert len(tool.all()) == 3
     result = tool.build(
-        "all", "--from", tool.dist / "other-linux", "--json", "--out", "out"
+        "all", "--from", tool.dist / "other-linux", "--json", "--out", "out/other"
     )
     (report,) = json.loads(result.stdout)
     assert report["platform_tags"] == ["manylinux_2_34_x86_64"]

@@ -16,7 +16,8 @@ from leanspec_build.project.manifest import load_project
 from tests.support import headers
 from tests.support.tool import Tool
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+if sys.platform == "win32":
+    pytest.skip("Windows has no such files", allow_module_level=True)
 
 
 @pytest.fixture
