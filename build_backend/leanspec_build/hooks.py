@@ -18,7 +18,7 @@ from .errors import BuildError, adding_reason, note
 from .project.index_rules import refusal_notes
 from .project.keys import read_settings
 from .project.manifest import Project, load_project
-from .tags.model import LINK
+from .tags.model import LINK, remedies
 from .wheel import LOCAL_LEVEL, Content, metadata_entries, write_wheel
 
 Settings = Mapping[str, object] | None
@@ -159,7 +159,8 @@ def _explain_tags(project: Project, content: Content) -> None:
     if not tags.publishable:
         # A program on the path has no place for libraries beside it.
         graft = "" if project.programs else ", or graft it with `-C repair=auditwheel`"
-        note(f"  hint: {LINK}{graft}")
+        for remedy in remedies(tags.reasons) or [LINK]:
+            note(f"  hint: {remedy}{graft if remedy == LINK else ''}")
 
 
 def _link(place: Path, target: Path) -> None:

@@ -27,8 +27,7 @@ from leanspec_build.errors import (
 from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
-from leanspec_build.tags.linux import IN_NO_POLICY
-from leanspec_build.tags.model import LINK, System, Tags, dotted, oldest_systems
+from leanspec_build.tags.model import System, Tags, dotted, oldest_systems, remedies
 from leanspec_build.tags.platforms import MACHINE_ALIASES
 from leanspec_build.wheel import (
     Content,
@@ -301,12 +300,9 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
         choices = ["make the wheels for machines of your own: `--local`"]
         if len(refused) < len(sets):
             choices.insert(0, "leave their places out by `exclude`")
-        # Other reasons are not about a library.
-        if any(IN_NO_POLICY.partition("{")[0] in line for line in lines):
-            choices.insert(0, LINK)
         raise BuildError(
-            f"no public index takes wheels with these tags:{''.join(lines)}",
-            hint=", or ".join(choices),
+            f"wheels with these tags are not for a public index:{''.join(lines)}",
+            hint=", or ".join([*remedies(lines), *choices]),
         )
 
 

@@ -24,7 +24,7 @@ from .elf_file import (
 )
 from .elf_symbols import imports, version_needs
 from .facts import Executable, FileFormat, SymbolVersions
-from .go_build import build_settings
+from .go_build import build_settings, elf_data, newer_instructions
 from .view import Bytes, View
 
 KINDS = {1: "ET_REL", 2: "ET_EXEC", 3: "ET_DYN", 4: "ET_CORE"}
@@ -80,13 +80,6 @@ DT_SONAME, DT_RPATH, DT_RUNPATH, DT_FLAGS_1 = 14, 15, 29, 0x6FFFFFFB
 DT_DEPAUDIT, DT_AUDIT = 0x6FFFFEFB, 0x6FFFFEFC
 DF_1_PIE = 0x08000000
 NT_GNU_PROPERTY, X86_ISA_NEEDED = 5, 0xC0008002
-# What Go builds for if nothing else is said, which each machine of the CPU has.
-GO_BASELINES = {
-    "GOAMD64": "v1",
-    "GOARM64": "v8.0",
-    "GOPPC64": "power8",
-    "GORISCV64": "rva20u64",
-}
 LEVELS = {8: "x86-64-v4", 4: "x86-64-v3", 2: "x86-64-v2"}
 UPX_MAGIC = b"UPX!"
 SHT_STRTAB = 3
@@ -123,7 +116,7 @@ def parse(data: Bytes, *, library: bool) -> Executable:
     if not library and not packed:
         _must_be_linked(file, loader, needed, versions, symbols)
     notes = list(file.notes())
-    settings = build_settings(file)
+    settings = build_settings(data, elf_data(file))
     return Executable(
         format=FileFormat.ELF,
         system=_system(file, loader, notes, settings),
@@ -139,7 +132,7 @@ def parse(data: Bytes, *, library: bool) -> Executable:
         alignment=min(segment.alignment for segment in file.of_kind(PT_LOAD)),
         imports=symbols,
         packed=packed,
-        instructions=_instructions(file, notes) or _go_instructions(settings),
+        instructions=_instructions(file, notes) or newer_instructions(settings),
     )
 
 
@@ -225,14 +218,6 @@ def _instructions(file: ElfFile, notes: list[Note]) -> str | None:
             size = 8 if file.bits == 64 else 4  # noqa: PLR2004 - the class
             needed |= _needed_levels(View(note.content, file.view.order), size)
     return next((level for bit, level in LEVELS.items() if needed & bit), None)
-
-
-def _go_instructions(settings: Mapping[str, str]) -> str | None:
-    """Return the setting of a Go program that makes it need a newer CPU, as `GOAMD64=v3`."""
-    for name, baseline in GO_BASELINES.items():
-        if settings.get(name, baseline) != baseline:
-            return f"{name}={settings[name]}"
-    return None
 
 
 def _needed_levels(properties: View, alignment: int) -> int:

@@ -20,7 +20,6 @@ from .view import Bytes, Range
 CRATES = b".dep-v0"
 # What cargo-auditable's own reader takes at the most.
 MOST_BYTES = 8 << 20
-MODULES = b"__go_buildinfo"
 # A released version of Go, as in `go1.27.3 X:nocoverageredesign`.
 RELEASE = re.compile(r"go(\d+\.\d+(\.\d+)?((rc|beta)\d+)?)(?![-\w.])")
 
@@ -95,4 +94,4 @@ def _data(data: Bytes, executable: Executable) -> Iterator[Range]:
     elif executable.format is FileFormat.PE:
         yield from pe.writable_sections(data)
     else:
-        yield from mach_o.section_places(data, MODULES)
+        yield from mach_o.section_places(data, mach_o.GO_BUILD)

@@ -64,7 +64,7 @@ class Executable:
     packed: bool = False
     """Whether a packer (such as UPX) hides what the program inside needs."""
     instructions: str | None = None
-    """The instructions that an ELF file says it needs beyond those that each machine of its CPU has, as `x86-64-v3`."""
+    """The instructions that a file says it needs beyond those that each machine of its CPU has, as `x86-64-v3`."""
     macos_minimum: Mapping[str, Version] = field(default_factory=dict)
     """CPU -> the oldest macOS on which its slice starts."""
     macos_sdk: Mapping[str, Version] = field(default_factory=dict)

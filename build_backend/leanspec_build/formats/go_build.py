@@ -3,13 +3,20 @@
 Format: `debug/buildinfo` of Go's own library, since Go 1.18; older ones state no settings.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from .elf_file import PT_LOAD, ElfFile
 from .view import Bytes, Range, unsigned_number
 
 MAGIC = b"\xff Go buildinf:"
 HEADER_SIZE, ALIGNMENT = 32, 16
+# What Go builds for if nothing else is said, which each machine of the CPU has.
+BASELINES = {
+    "GOAMD64": "v1",
+    "GOARM64": "v8.0",
+    "GOPPC64": "power8",
+    "GORISCV64": "rva20u64",
+}
 # The flag of a header that its texts follow.
 IS_INLINE = 2
 # Marks around the list of modules and settings.
@@ -18,14 +25,22 @@ PF_W = 2
 LARGEST_TEXT = 1 << 20
 
 
-def build_settings(file: ElfFile) -> dict[str, str]:
-    """Return the settings by their names; none if the file has no such list."""
+def build_settings(data: Bytes, ranges: Iterable[Range]) -> dict[str, str]:
+    """Return the settings by their names; none if these parts of a file have no such list."""
     settings = {}
-    for kind, *fields in information(file.view.data, elf_data(file)):
+    for kind, *fields in information(data, ranges):
         if kind == "build":
             name, _, value = fields[0].partition("=")
             settings[name] = value
     return settings
+
+
+def newer_instructions(settings: Mapping[str, str]) -> str | None:
+    """Return the setting of a Go program that makes it need a newer CPU, as `GOAMD64=v3`."""
+    for name, baseline in BASELINES.items():
+        if settings.get(name, baseline) != baseline:
+            return f"{name}={settings[name]}"
+    return None
 
 
 def elf_data(file: ElfFile) -> Iterator[Range]:

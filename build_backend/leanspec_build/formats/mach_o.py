@@ -1,5 +1,6 @@
 """Mach-O files, thin and universal: load commands of each slice (mach-o/loader.h, mach-o/fat.h)."""
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from leanspec_build.errors import BuildError, NoTagError, NotAProgramError
 
 from . import signatures
 from .facts import Executable, FileFormat, Signature, Version
+from .go_build import build_settings, newer_instructions
 from .view import Bytes, Range, View
 
 # magic -> byte order, bits
@@ -49,6 +51,8 @@ SEGMENT_64 = 0x19
 SECTION = "16s16s2Q8I"
 # LC_SEGMENT and LC_SEGMENT_64 -> form and place of the offset and size of what they load.
 SEGMENTS = {0x1: ("2I", 32), 0x19: ("2Q", 40)}
+# The section of what Go says about a build.
+GO_BUILD = b"__go_buildinfo"
 LC_RPATH = 0x8000001C
 # LC_LOAD_DYLIB, and those that are weak, exported again, lazy or upward.
 DYLIBS = (0xC, 0x80000018, 0x8000001F, 0x20, 0x80000023)
@@ -92,7 +96,19 @@ def parse_program(data: Bytes) -> Executable:
         macos_minimum={part.cpu: part.minimum for part in slices if part.minimum},
         macos_sdk={part.cpu: part.sdk for part in slices if part.sdk},
         signatures={part.cpu: part.signature for part in slices},
+        instructions=_instructions(data),
     )
+
+
+def _instructions(data: Bytes) -> str | None:
+    """Return what the first slice of Go's needs that says so."""
+    # An unusual slice has no list that is read.
+    with contextlib.suppress(BuildError):
+        for place in section_places(data, GO_BUILD):
+            needed = newer_instructions(build_settings(data, [place]))
+            if needed is not None:
+                return needed
+    return None
 
 
 def header_cpus(data: Bytes) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from leanspec_build.errors import BuildError, NoTagError, NotAProgramError
 
 from . import signatures
 from .facts import Executable, FileFormat
+from .go_build import build_settings, newer_instructions
 from .view import Bytes, Range, View
 
 MAGIC = b"MZ"
@@ -131,6 +132,7 @@ def parse_program(data: Bytes) -> Executable:
     checksum = file.optional + 64
     directory = file.optional + DIRECTORIES[file.magic] + 4 + 8 * SIGNATURE
     signed = signatures.of_pe(file.view, checksum, directory, start, size)
+    settings = build_settings(data, _writable(sections))
     net, _ = file.directories[NET]
     if entry or not net:
         _must_start(file)
@@ -143,6 +145,7 @@ def parse_program(data: Bytes) -> Executable:
         byte_order="little",
         needed=tuple(_libraries(file)),
         packed=any(_is_packed(file, section) for section in sections),
+        instructions=newer_instructions(settings),
     )
 
 
@@ -167,9 +170,13 @@ def section(data: Bytes, name: str) -> bytes | None:
 
 def writable_sections(data: Bytes) -> Iterator[Range]:
     """Yield where in the file the sections of a program begin and end that it may write to."""
-    for header in PeFile(data).sections:
-        if header.flags & SECTION_WRITES:
-            yield header.offset, header.offset + header.size
+    return _writable(PeFile(data).sections)
+
+
+def _writable(sections: list[Section]) -> Iterator[Range]:
+    for section in sections:
+        if section.flags & SECTION_WRITES:
+            yield section.offset, section.offset + section.size
 
 
 def _libraries(file: PeFile) -> Iterator[str]:

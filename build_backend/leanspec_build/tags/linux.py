@@ -16,7 +16,7 @@ from leanspec_build.errors import NoTagError
 from leanspec_build.formats.arm import UNKNOWN as UNKNOWN_ARM
 from leanspec_build.formats.facts import Executable, Libraries
 
-from .model import Tags
+from .model import IN_NO_POLICY, Tags, newer_machines
 from .run_path import run_path_remarks, unsafe_folders
 
 # The loader that every system of a CPU has (the psABI of each); another one is there on the build
@@ -37,7 +37,6 @@ LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
 NEWER_CPUS = {"armv6l": "armv7l"}
 # A policy of auditwheel, as its JSON has it.
 Policy = dict[str, Any]
-IN_NO_POLICY = "is in no {} policy"
 # The CPUs of which some systems have large pages.
 LARGE_PAGES = ("aarch64", "ppc64", "ppc64le")
 LARGEST_PAGE = 1 << 16
@@ -125,7 +124,7 @@ def _obstacles(executable: Executable) -> Iterator[str]:
     if executable.packed:
         yield "it is packed (by UPX, or another packer), which hides the libc and the libraries that it needs"
     if executable.instructions:
-        yield f"it says that it needs {executable.instructions}, which older machines do not have"
+        yield newer_machines(executable.instructions)
     if executable.static:
         return
     for folder in unsafe_folders(executable):

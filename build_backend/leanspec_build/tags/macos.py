@@ -3,7 +3,7 @@
 from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.facts import Executable, Signature, Version
 
-from .model import Tags, dotted, must_need_nothing_else
+from .model import Tags, dotted, must_need_nothing_else, newer_machines
 from .run_path import run_path_remarks, unsafe_folders
 
 MACOS_CPUS = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -43,7 +43,11 @@ def macos_tags(executable: Executable) -> Tags:
         FIRST_ARM_MACOS, floors["x86_64"]
     ):
         tags.append("macosx_{}_{}_universal2".format(*floors["x86_64"]))
-    return Tags(tuple(tags), reasons, run_path_remarks(executable))
+    # macOS 13 starts on CPUs with AVX2 alone, but Rosetta has it since macOS 15: a level counts as elsewhere.
+    if executable.instructions:
+        reasons = (newer_machines(executable.instructions),)
+    is_local = executable.instructions is not None
+    return Tags(tuple(tags), reasons, run_path_remarks(executable), is_local)
 
 
 def _macos_floor(executable: Executable, cpu: str) -> Version:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from leanspec_build.errors import BuildError, listed
 from leanspec_build.formats.facts import Version
+from leanspec_build.formats.go_build import BASELINES
 
 # What the public index takes (its own upload check, 2026); it refuses every other platform tag.
 INDEX_TAGS = re.compile(
@@ -23,6 +24,7 @@ INDEX_TAGS = re.compile(
 
 # The older names of three policies (PEP 600).
 LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+IN_NO_POLICY = "is in no {} policy"
 # What helps a program for this machine alone.
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
 # A family of systems, and the CPU.
@@ -57,7 +59,10 @@ class Tags:
         lines = [f"because {reason}" for reason in self.reasons]
         lines += [f"note: {remark}" for remark in self.remarks]
         if not self.publishable:
-            lines.append("for local use only: no public index takes a wheel with this tag")
+            cause = "no public index takes a wheel with this tag"
+            if all(map(INDEX_TAGS.fullmatch, self.platforms)):
+                cause = "other machines of this tag may not run it"
+            lines.append(f"for local use only: {cause}")
         return lines
 
 
@@ -111,6 +116,24 @@ def oldest_systems(tags: Iterable[str]) -> Promise:
         key = (family, cpu)
         oldest[key] = min(number, oldest.get(key, number))
     return oldest
+
+
+def newer_machines(instructions: str) -> str:
+    """Say that a program is for some machines of its CPU alone."""
+    return f"it says that it needs {instructions}, which older machines do not have"
+
+
+def remedies(reasons: Iterable[str]) -> list[str]:
+    """Return what helps about the reasons of a program for this machine alone."""
+    text = "\n".join(reasons)
+    levels = [
+        f"`{name}={level}`" for name, level in BASELINES.items() if f" {name}=" in text
+    ]
+    # Other reasons are not about a library.
+    is_foreign = IN_NO_POLICY.partition("{")[0] in text
+    return [LINK] * is_foreign + [
+        f"build it for all machines of its CPU: {level}" for level in levels
+    ]
 
 
 def must_need_nothing_else(libraries: list[str], system: str) -> None:

@@ -5,7 +5,7 @@ import re
 from leanspec_build.errors import BuildError, NoTagError, listed
 from leanspec_build.formats.facts import Executable
 
-from .model import Tags, must_need_nothing_else
+from .model import Tags, must_need_nothing_else, newer_machines
 
 WINDOWS_TAGS = {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}
 # Sets of functions that Windows leads to the library that has them.
@@ -55,4 +55,8 @@ def windows_tags(executable: Executable) -> Tags:
     if runtime:
         remedy = "link the C runtime in (`-C target-feature=+crt-static`)"
         remarks.append(f"it needs {listed(runtime)}, which a clean Windows lacks: {remedy}")
-    return Tags((WINDOWS_TAGS[cpu],), (f"it is a PE file for {cpu}",), tuple(remarks))
+    reasons = [f"it is a PE file for {cpu}"]
+    if executable.instructions:
+        reasons = [newer_machines(executable.instructions)]
+    is_local = executable.instructions is not None
+    return Tags((WINDOWS_TAGS[cpu],), tuple(reasons), tuple(remarks), is_local)

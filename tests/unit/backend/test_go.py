@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import leanspec_build
 import pytest
 from leanspec_build.errors import NoTagError
 from leanspec_build.formats.embedded import embedded_modules
@@ -15,6 +16,7 @@ from leanspec_build.formats.facts import EmbeddedPackage
 from leanspec_build.tags.derive import platform_tags
 
 from tests.support import headers
+from tests.support.inside import call
 from tests.support.tool import Tool
 
 ARM, X86_64, AARCH64 = 40, 62, 183
@@ -152,6 +154,39 @@ def test_a_program_of_go_for_newer_cpus_is_local(
     executable = parse_executable(data, "it")
     assert executable.instructions == instructions
     assert platform_tags(executable).publishable is (instructions is None)
+
+
+def windows_program(setting: str) -> bytes:
+    return headers.pe(data=build_information(setting), data_flags=0xC0000040)
+
+
+def mac_program(setting: str) -> bytes:
+    return headers.universal(headers.mach_o(), mach_o_section(build_information(setting)))
+
+
+@pytest.mark.parametrize("make", [windows_program, mac_program])
+def test_a_program_of_go_for_newer_cpus_is_local_on_each_system(
+    tool: Tool, make: Callable[[str], bytes]
+) -> None:
+    tool.put("x", tool=make("GOAMD64=v3"))
+    reason = "it says that it needs GOAMD64=v3, which older machines do not have"
+    hint = "hint: build it for all machines of its CPU: `GOAMD64=v1`, or make the wheels"
+    message = tool.build("all", code=1).stderr
+    assert "error: wheels with these tags are not for a public index:\n" in message
+    assert f", because {reason}\n{hint} for machines of your own: `--local`" in message
+    output = tool.build("all", "--local").stdout
+    assert "for local use only: other machines of this tag may not run it" in output
+    text = tool.build("inspect", "dist/x/tool").stdout
+    assert "publishable    False" in text
+    assert reason in text
+    platform = "windows-x64" if make is windows_program else "darwin-x64"
+    built = tool.root / "built"
+    built.mkdir()
+    settings = {"platform": platform}
+    notes = call(lambda: leanspec_build.build_wheel(str(built), settings), tool.root)
+    assert "  hint: build it for all machines of its CPU: `GOAMD64=v1`\n" in notes.stderr
+    tool.put("x", tool=make("GOAMD64=v1"))
+    assert all(wheel["publishable"] for wheel in tool.all().values())
 
 
 def test_a_program_of_go_names_its_system() -> None:

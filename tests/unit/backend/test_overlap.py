@@ -264,7 +264,7 @@ def test_a_program_that_no_wheel_can_carry_is_passed_by(
 def test_a_wheel_that_no_index_takes_is_made_if_asked_for(tool: Tool) -> None:
     tool.put("linux", tool=FOREIGN)
     tool.put("windows", tool_exe=WINDOWS)
-    words = "error: no public index takes wheels with these tags:\n"
+    words = "error: wheels with these tags are not for a public index:\n"
     result = tool.build("all", "--out", "out", code=1)
     assert result.stderr.startswith(words)
     assert "hint: link the library in (vendored OpenSSL" in result.stderr
