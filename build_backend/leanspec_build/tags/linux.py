@@ -3,7 +3,6 @@
 Standards: PEP 600 (manylinux) and PEP 656 (musllinux). The policies are auditwheel's own data.
 """
 
-import dataclasses
 import functools
 import importlib.resources
 import itertools
@@ -33,7 +32,7 @@ GLIBC_LOADERS = {
 }
 # The CPUs whose machines name themselves so; an installer has no name for any other.
 LINUX_CPUS = {*GLIBC_LOADERS, "armv6l", "ppc64"}
-# CPU -> the one that runs its code, too, although installers there do not look for its tag.
+# CPU without policies -> the one that runs its code, too, whose policies hold for both.
 NEWER_CPUS = {"armv6l": "armv7l"}
 # A policy of auditwheel, as its JSON has it.
 Policy = dict[str, Any]
@@ -56,16 +55,21 @@ def linux_tags(executable: Executable, bundled: Libraries) -> Tags:
         )
     if cpu not in LINUX_CPUS:
         raise NoTagError(f"there is no Linux platform tag for the CPU `{cpu}`")
-    tags = _tags([executable, *bundled.values()], bundled)
-    return dataclasses.replace(tags, remarks=_remarks(executable))
+    newer = NEWER_CPUS.get(cpu, cpu)
+    tags = _tags([executable, *bundled.values()], bundled, newer)
+    platforms, reasons = tags.platforms, tags.reasons
+    if newer != cpu:
+        more = () if tags.is_local else platforms
+        platforms = (f"linux_{cpu}", *more)
+        reasons += (f"{newer} machines run code for {cpu}",) * bool(more)
+    return Tags(platforms, reasons, _remarks(executable), tags.is_local)
 
 
-def _tags(parts: list[Executable], bundled: Libraries) -> Tags:
-    """Return the tags of a program, which is the first part, and what it brings along."""
-    executable, cpu = parts[0], parts[0].cpus[0]
+def _tags(parts: list[Executable], bundled: Libraries, cpu: str) -> Tags:
+    """Return the tags for a CPU of a program, which is the first part, and what it brings along."""
+    executable = parts[0]
     family = "musllinux" if executable.libc == "musl" else "manylinux"
-    # ARMv6 has no policies: what those for ARMv7 allow is on its systems, too.
-    libraries = _libraries_of_all(family, NEWER_CPUS.get(cpu, cpu))
+    libraries = _libraries_of_all(family, cpu)
     foreign = [
         f"`{library}` {IN_NO_POLICY.format(family)}"
         for part in parts
@@ -80,9 +84,7 @@ def _tags(parts: list[Executable], bundled: Libraries) -> Tags:
         return _static_linux_tags(cpu)
     policies = _policies(family, cpu)
     if not policies:
-        tags = _without_policy(family, cpu)
-        is_local = bool(foreign and libraries)
-        return _local_only(cpu, *foreign, *tags.reasons) if is_local else tags
+        return _without_policy(family, cpu)
     if family == "musllinux":
         # musl has no symbol versions: nothing in the bytes justifies an older one.
         policies = policies[-1:]
@@ -105,11 +107,6 @@ def _tags(parts: list[Executable], bundled: Libraries) -> Tags:
 def _remarks(executable: Executable) -> tuple[str, ...]:
     cpu, alignment = executable.cpus[0], executable.alignment
     remarks = () if executable.static else run_path_remarks(executable)
-    if cpu in NEWER_CPUS and not executable.static:
-        newer = NEWER_CPUS[cpu]
-        remarks += (
-            f"installers on {newer} do not look for `linux_{cpu}`: link it statically, or build one for {newer}, too",
-        )
     if cpu not in LARGE_PAGES or alignment is None or alignment >= LARGEST_PAGE:
         return remarks
     pages = (
@@ -145,17 +142,13 @@ def _lowest(policy: str, cpu: str, lower: list[str]) -> str:
 
 
 def _static_linux_tags(cpu: str) -> Tags:
-    newer = NEWER_CPUS.get(cpu, cpu)
-    tags = [f"linux_{cpu}"] if newer != cpu else []
+    tags: list[str] = []
     for family in ("manylinux", "musllinux"):
-        for policy in _policies(family, newer)[:1]:
-            tags += _names(policy, newer)
+        for policy in _policies(family, cpu)[:1]:
+            tags += _names(policy, cpu)
     if not tags:
         return _without_policy("manylinux", cpu)
-    reasons = ["it is statically linked and needs no libc of the system's"]
-    if newer != cpu:
-        reasons.append(f"{newer} machines run code for {cpu}")
-    return Tags(tuple(tags), tuple(reasons))
+    return Tags(tuple(tags), ("it is statically linked and needs no libc of the system's",))
 
 
 def _names(policy: Policy, cpu: str) -> tuple[str, ...]:

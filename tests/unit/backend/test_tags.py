@@ -15,6 +15,7 @@ import pytest
 from leanspec_build.errors import BuildError
 from leanspec_build.formats.executable import parse_executable
 from leanspec_build.tags.derive import exceeds, platform_tags, read_floor
+from leanspec_build.tags.linux import GLIBC_LOADERS
 from leanspec_build.tags.model import Tags, of_all
 from leanspec_build.tags.platforms import platform_key
 from leanspec_build.tags.windows import WINDOWS_DRIVERS, WINDOWS_LIBRARIES
@@ -205,8 +206,6 @@ def test_a_local_arm_program_is_not_publishable(cpu: str) -> None:
     )
     plain = platform_tags(program)
     assert plain.publishable
-    reason = "there is no manylinux policy for the CPU `armv6l`"
-    assert (plain.reasons == (reason,)) is (cpu == "armv6l")
     foreign = replace(program, run_path=("/tmp/libraries",))  # noqa: S108 - to refuse it
     tags = platform_tags(foreign)
     assert tags.platforms == (f"linux_{cpu}",)
@@ -564,13 +563,28 @@ def test_a_run_path_of_the_build_machine_is_remarked(
     assert tags.remarks == ((remark,) if remark else ())
 
 
-def test_an_armv6_program_for_a_libc_is_remarked() -> None:
-    executable = parse_executable(headers.elf(), "it")
-    tags = platform_tags(replace(executable, cpus=("armv6l",)))
-    assert tags.platforms == ("linux_armv6l",)
-    assert tags.remarks == (
-        "installers on armv7l do not look for `linux_armv6l`: link it statically, or build one for armv7l, too",
-    )
+def test_a_cpu_without_a_policy_has_a_tag_that_no_index_takes() -> None:
+    intel = parse_executable(headers.elf(), "it")
+    tags = platform_tags(replace(intel, cpus=("ppc64",), libc="musl"))
+    assert tags.platforms == ("linux_ppc64",)
+    assert tags.reasons == ("there is no musllinux policy for the CPU `ppc64`",)
+    assert not tags.publishable
+
+
+@pytest.mark.parametrize("version", ["GLIBC_2.4", "GLIBC_2.34"])
+def test_an_armv6_program_for_a_libc_has_the_tags_of_armv7(version: str) -> None:
+    """Dynamic programs of both have the hard-float ABI; auditwheel knows ARMv7 alone."""
+    intel = parse_executable(headers.elf(versions={"libc.so.6": [version]}), "it")
+    newer = replace(intel, cpus=("armv7l",), loader=GLIBC_LOADERS["armv7l"])
+    older = replace(newer, cpus=("armv6l",))
+    tags, newer_tags = platform_tags(older), platform_tags(newer)
+    assert newer_tags.platforms[0].startswith("manylinux")
+    assert tags.platforms == ("linux_armv6l", *newer_tags.platforms)
+    assert tags.reasons == (*newer_tags.reasons, "armv7l machines run code for armv6l")
+    assert tags.publishable
+    musl = replace(older, libc="musl", loader="/lib/ld-musl-armhf.so.1", needed=())
+    assert platform_tags(musl).platforms == ("linux_armv6l", "musllinux_1_2_armv7l")
+    assert platform_tags(replace(older, loader="/lib/ld.so")).platforms == ("linux_armv6l",)
 
 
 def test_a_run_path_of_a_static_program_is_not_used() -> None:
