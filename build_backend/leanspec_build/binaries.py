@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from .errors import BuildError
+from .errors import BuildError, NotAProgramError
 from .formats.embedded import embedded_crates, embedded_modules
 from .formats.executable import header_machine, load_file, parse_executable
 from .formats.facts import EmbeddedPackage, Executable, FileFormat, Libraries
@@ -16,6 +16,7 @@ from .project.keys import WINDOWS_SUFFIX
 from .project.manifest import Project
 from .project.records import RECORD_EXAMPLE, read_binary_record
 from .source import Source, source_of
+from .tags.beside import with_libraries
 from .tags.derive import exceeds, platform_tags, read_floor
 from .tags.model import Tags
 from .tags.platforms import (
@@ -51,6 +52,8 @@ class Binary:
     """`binary.json` as it lies next to the executable."""
     libraries: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     """The shared libraries that the wheel brings along, by their file name."""
+    beside: Libraries = dataclasses.field(default_factory=dict)
+    """The facts of the libraries that data files put where the program looks for them."""
     packages: tuple[SystemPackage, ...] = ()
     """The packages of the system that these are from."""
 
@@ -68,10 +71,11 @@ class Binary:
     @functools.cached_property
     def bundled(self) -> Libraries:
         """The facts of the shared libraries. Raises BuildError for one that is damaged."""
-        return {
+        grafted = {
             name: parse_executable(data, f"`{name}`", library=True)
             for name, data in self.libraries.items()
         }
+        return {**grafted, **self.beside}
 
     @functools.cached_property
     def tags(self) -> Tags:
@@ -102,6 +106,23 @@ def binary_of(path: Path, data: Bytes, source: Source) -> Binary:
         crates = tuple(embedded_crates(data, executable))
         modules = tuple(embedded_modules(data, executable))
     return Binary(path, source, executable, (*crates, *modules))
+
+
+def with_data_files(project: Project, binary: Binary) -> Binary:
+    """Return a program for the path with the libraries that data files put where it looks for them."""
+    files = {
+        place: functools.partial(_library, path) for place, path in project.placed_files()
+    }
+    executable, beside = with_libraries(binary.executable, "bin", files)
+    return dataclasses.replace(binary, executable=executable, beside=beside)
+
+
+def _library(path: Path) -> Executable | None:
+    """Return the facts of a library, None for a file of another kind; raises BuildError if it is damaged."""
+    try:
+        return parse_executable(load_file(path), f"`{path}`", library=True)
+    except NotAProgramError:
+        return None
 
 
 def choose_binary(project: Project, settings: Mapping[str, str]) -> Binary:

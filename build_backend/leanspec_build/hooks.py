@@ -157,7 +157,7 @@ def _explain_tags(project: Project, content: Content) -> None:
     for line in tags.explanation():
         note(f"  {line}")
     if not tags.publishable:
-        # A program on the path has no place for libraries beside it.
+        # For a program on the path, nothing is grafted.
         graft = "" if project.programs else ", or graft it with `-C repair=auditwheel`"
         for remedy in remedies(tags.reasons) or [LINK]:
             note(f"  hint: {remedy}{graft if remedy == LINK else ''}")

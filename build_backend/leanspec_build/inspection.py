@@ -1,8 +1,11 @@
 """Inspection of an executable or a wheel: its facts, its tags, and whether a wheel's name is true."""
 
 import dataclasses
+import functools
 import json
-from collections.abc import Iterable, Iterator
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +18,7 @@ from .errors import BuildError, NotAWheelError, listed
 from .formats.elf_file import ELF_MAGIC
 from .formats.executable import must_be_file, parse_executable, read_executable
 from .formats.facts import Executable, FileFormat, Libraries, Version
+from .tags.beside import with_libraries
 from .tags.derive import platform_tags
 from .tags.model import Promise, System, Tags, dotted, oldest_systems
 from .tags.platforms import platform_key
@@ -23,6 +27,8 @@ from .wheel_record import must_match_record
 # What an ELF header calls a file that a system loads (ET_EXEC, ET_DYN), in either byte order.
 ELF_LOADED = (b"\2\0", b"\3\0", b"\0\2", b"\0\3")
 FETCH = "fetch the file again, under the name that its index gives it"
+# The places of files in an environment, and how to read a library there.
+Files = Mapping[str, Callable[[], Executable | None]]
 # Wheels of whole toolkits have tens of thousands of files.
 BOUNDS = Bounds(members=1_000_000)
 
@@ -143,12 +149,16 @@ def inspect_file(path: Path) -> Inspection:
     """Inspect an executable or a wheel; raises BuildError if the file is neither, or is damaged."""
     if path.suffix == ".whl":
         return _inspect_wheel(path)
-    return _inspect(read_executable(path), str(path), {})
+    return _inspect(read_executable(path), str(path), {}, {})
 
 
-def _inspect(executable: Executable, file: str, bundled: Libraries) -> Inspection:
+def _inspect(
+    executable: Executable, file: str, bundled: Libraries, installed: Files
+) -> Inspection:
+    folder = posixpath.dirname(_installed_place(file))
+    program, beside = with_libraries(executable, folder, installed)
     try:
-        tags = platform_tags(executable, bundled)
+        tags = platform_tags(program, {**bundled, **beside})
     except BuildError as error:
         tags = Tags((), (error.message,))
     minimum = {cpu: dotted(version) for cpu, version in executable.macos_minimum.items()}
@@ -203,7 +213,13 @@ def _inspect_wheel(path: Path) -> Inspection:
     bundled = dict(_libraries(contents))
     parsed = {name: _parsed(data) for name, data in contents.items()}
     programs = {name: program for name, program in parsed.items() if program}
-    inspections = [_inspect(program, name, bundled) for name, program in programs.items()]
+    installed: Files = {
+        _installed_place(name): functools.partial(_parsed, data, library=True)
+        for name, data in contents.items()
+    }
+    inspections = [
+        _inspect(program, name, bundled, installed) for name, program in programs.items()
+    ]
     executables = tuple(part for inner in inspections for part in inner.executables)
     content = _common([oldest_systems(part.platform_tags) for part in executables])
     promise = oldest_systems(tags)
@@ -222,6 +238,15 @@ def _inspect_wheel(path: Path) -> Inspection:
         verdict, reasons = Verdict.LOOSE, damaged
     facts = WheelFacts(str(path), "wheel", tags, verdict, tuple(reasons), executables)
     return Inspection(facts, tuple(note for inner in inspections for note in inner.notes))
+
+
+def _installed_place(name: str) -> str:
+    """Return where an environment has a file of a wheel (Binary distribution format, The .data directory)."""
+    match = re.fullmatch(r"[^/]+\.data/([^/]+)/(.+)", name)
+    if match is None:
+        return f"site-packages/{name}"
+    folders = {"scripts": "bin/", "data": ""}
+    return folders.get(match[1], "site-packages/") + match[2]
 
 
 def _contents(path: Path) -> dict[str, bytes]:

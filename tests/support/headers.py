@@ -144,6 +144,14 @@ def mach_o(
     return code + code_signature(code, cms) if signed else code
 
 
+def load_command(kind: int, text: str) -> bytes:
+    """Return a load command of macOS that is a text: a run path, or a library."""
+    start = 12 if kind == 0x8000001C else 24
+    content = bytes(start - 12) + text.encode() + b"\0"
+    content += bytes(-len(content) - 12 & 7)
+    return struct.pack("<III", kind, 12 + len(content), start) + content
+
+
 # The kinds of hashes in a directory: number -> name, size (xnu, `cs_blobs.h`).
 CODE_HASHES = {1: ("sha1", 20), 2: ("sha256", 32), 3: ("sha256", 20), 4: ("sha384", 48)}
 

@@ -17,7 +17,12 @@ from packaging.tags import sys_tags
 from packaging.version import Version
 
 from leanspec_build.archives import ARCHIVES, SINGLES
-from leanspec_build.binaries import Binary, binary_of, must_keep_floor
+from leanspec_build.binaries import (
+    Binary,
+    binary_of,
+    must_keep_floor,
+    with_data_files,
+)
 from leanspec_build.errors import (
     BuildError,
     NoFileError,
@@ -119,7 +124,7 @@ def find_sets(
         without_overlap(sets, project.root, request),
         key=lambda programs: programs.tags.platforms,
     )
-    return _joined(in_order, request) if project.is_universal2 else in_order
+    return _joined(project, in_order, request) if project.is_universal2 else in_order
 
 
 def _read_sets(
@@ -338,10 +343,10 @@ def set_for_platform(sets: list[ProgramSet], platform: str) -> ProgramSet:
     return max(matches, key=lambda programs: programs.newest(platform))
 
 
-def _joined(sets: list[ProgramSet], request: Request) -> list[ProgramSet]:
+def _joined(project: Project, sets: list[ProgramSet], request: Request) -> list[ProgramSet]:
     """Return the sets with one for both CPUs of macOS, if that is possible; raises BuildError if that is asked for."""
     try:
-        return _with_both(sets)
+        return _with_both(project, sets)
     except BuildError as error:
         error.platforms = frozenset(MACOS)
         request.fail(error)
@@ -349,7 +354,7 @@ def _joined(sets: list[ProgramSet], request: Request) -> list[ProgramSet]:
         return sets
 
 
-def _with_both(sets: list[ProgramSet]) -> list[ProgramSet]:
+def _with_both(project: Project, sets: list[ProgramSet]) -> list[ProgramSet]:
     """Return the sets with one for both CPUs of macOS in place of one for each.
 
     Raises BuildError if there is one for one of them only.
@@ -383,7 +388,8 @@ def _with_both(sets: list[ProgramSet]) -> list[ProgramSet]:
         loaders = [binary.source.load, arm.binaries[name].source.load]
         read = functools.partial(join_loaded, loaders)
         data = read()
-        binaries[name] = binary_of(path, data, source_of(f"`{path}`", data, read))
+        thick = binary_of(path, data, source_of(f"`{path}`", data, read))
+        binaries[name] = with_data_files(project, thick)
     tags = of_all([binary.tags for binary in binaries.values()])
     others = [programs for programs in sets if programs not in (intel, arm)]
     return [*others, ProgramSet(places, binaries, tags)]
@@ -402,8 +408,9 @@ def _read_set(
 
 
 def _checked_set(
-    project: Project, places: tuple[str, ...], binaries: Mapping[str, Binary]
+    project: Project, places: tuple[str, ...], alone: Mapping[str, Binary]
 ) -> ProgramSet:
+    binaries = {name: with_data_files(project, binary) for name, binary in alone.items()}
     for binary in binaries.values():
         must_keep_floor(project, binary)
         _note_wrong_names(project, binary)

@@ -51,7 +51,7 @@ def load_file(path: Path) -> Bytes:
 def parse_executable(data: Bytes, name: str, *, library: bool = False) -> Executable:
     """Read the headers of an executable's bytes; `name` stands for it in messages.
 
-    With `library`, an ELF shared library is read instead. Raises BuildError for anything but a
+    With `library`, a shared library is read instead. Raises BuildError for anything but a
     complete file of the wanted kind, and says what the bytes are instead.
     """
     try:
@@ -66,9 +66,9 @@ def _parsed(data: Bytes, *, library: bool) -> Executable:
     if data[:4] == ELF_MAGIC:
         executable = elf.parse(data, library=library)
     elif data[:2] == pe.MAGIC:
-        executable = pe.parse_program(data)
+        executable = pe.parse_program(data, library=library)
     else:
-        executable = mach_o.parse_program(data)
+        executable = mach_o.parse_program(data, library=library)
     if ends_in_zeros(data):
         raise BuildError("is damaged: its end is zeros")
     return executable

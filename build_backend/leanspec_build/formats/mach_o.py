@@ -43,7 +43,7 @@ KINDS = {
     10: "dSYM",
     11: "kext",
 }
-PROGRAM = "execute"
+PROGRAM, LIBRARY = "execute", "dylib"
 
 LC_CODE_SIGNATURE = 0x1D
 SEGMENT_64 = 0x19
@@ -79,9 +79,10 @@ class Slice:
     signature: Signature = Signature.NONE
 
 
-def parse_program(data: Bytes) -> Executable:
-    """Read a program; raises BuildError for another kind of file."""
-    slices = [_slice(data, offset, size) for offset, size in _places(data)]
+def parse_program(data: Bytes, *, library: bool = False) -> Executable:
+    """Read a program, or a library; raises BuildError for another kind of file."""
+    file_type = LIBRARY if library else PROGRAM
+    slices = [_slice(data, offset, size, file_type) for offset, size in _places(data)]
     cpus = tuple(part.cpu for part in slices)
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
@@ -156,16 +157,17 @@ def _must_be_for(data: Bytes, offset: int, expected: str) -> None:
         )
 
 
-def _slice(data: Bytes, offset: int, size: int) -> Slice:
+def _slice(data: Bytes, offset: int, size: int, file_type: str) -> Slice:
     magic = data[offset : offset + 4]
     if magic not in MAGICS:
         raise BuildError("is damaged: a slice is not a Mach-O file")
     order, bits = MAGICS[magic]
     view = View(data, order, offset, size)
     _, cpu, subtype, kind, count, length, _ = view.unpack("7I", 0, "the Mach-O header")
-    if KINDS.get(kind) != PROGRAM:
+    if KINDS.get(kind) != file_type:
+        expected = "program" if file_type == PROGRAM else "library"
         raise NotAProgramError(
-            f"is a Mach-O file of the type `{KINDS.get(kind, kind)}`, not a program"
+            f"is a Mach-O file of the type `{KINDS.get(kind, kind)}`, not a {expected}"
         )
     if length > LARGEST_HEADER:
         raise BuildError("is damaged: its load commands do not fit a header")
@@ -178,7 +180,7 @@ def _slice(data: Bytes, offset: int, size: int) -> Slice:
                 f"is for another system of Apple's than macOS ({OTHER_SYSTEMS[command]})"
             )
         _take(result, part, command, view)
-    if not result.has_entry:
+    if not result.has_entry and file_type == PROGRAM:
         raise BuildError(f"is damaged: its {result.cpu} code starts nowhere")
     return result
 

@@ -112,10 +112,10 @@ class PeFile:
         raise BuildError(f"is damaged: nothing is loaded at the address {address:#x}")
 
 
-def parse_program(data: Bytes) -> Executable:
-    """Read a program; raises BuildError for another kind of file."""
+def parse_program(data: Bytes, *, library: bool = False) -> Executable:
+    """Read a program, or what it loads; raises BuildError for another kind of file."""
     file = PeFile(data)
-    if file.flags & IS_DLL:
+    if file.flags & IS_DLL and not library:
         raise NotAProgramError("is a DLL, not a program")
     subsystem = file.number(68, "H")
     if subsystem not in SUBSYSTEMS:
@@ -134,7 +134,7 @@ def parse_program(data: Bytes) -> Executable:
     signed = signatures.of_pe(file.view, checksum, directory, start, size)
     settings = build_settings(data, _writable(sections))
     net, _ = file.directories[NET]
-    if entry or not net:
+    if not library and (entry or not net):
         _must_start(file)
     return Executable(
         format=FileFormat.PE,

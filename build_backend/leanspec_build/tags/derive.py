@@ -24,15 +24,16 @@ def platform_tags(executable: Executable, bundled: Libraries | None = None) -> T
     `bundled` are the shared libraries that the wheel brings along, by their file name. Raises
     NoTagError if there is no tag for its system or CPU, BuildError if no machine would run it.
     """
-    if Signature.BROKEN in executable.signatures.values():
+    parts = [executable, *(bundled or {}).values()]
+    if any(Signature.BROKEN in part.signatures.values() for part in parts):
         raise BuildError(
             "it was changed after it was signed, so the system stops it, or warns of it",
             hint="sign it again, after `strip` and whatever else changes it",
         )
     if executable.format is FileFormat.PE:
-        return windows_tags(executable)
+        return windows_tags(executable, bundled or {})
     if executable.format is FileFormat.MACH_O:
-        return macos_tags(executable)
+        return macos_tags(executable, bundled or {})
     if executable.system != "linux":
         raise NoTagError(f"there is no platform tag for the system `{executable.system}`")
     return linux_tags(executable, bundled or {})

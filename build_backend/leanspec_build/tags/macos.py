@@ -1,7 +1,7 @@
 """The tags of a macOS program: the oldest system of each of its slices."""
 
 from leanspec_build.errors import BuildError, NoTagError
-from leanspec_build.formats.facts import Executable, Signature, Version
+from leanspec_build.formats.facts import Executable, Libraries, Signature, Version
 
 from .model import Tags, dotted, must_need_nothing_else, newer_machines
 from .run_path import run_path_remarks, unsafe_folders
@@ -15,23 +15,27 @@ MACOS_FOLDERS: tuple[str, ...] = ("/usr/lib/", "/System/Library/")
 SWIFT, SWIFT_FOLDER = "@rpath/libswift", "/usr/lib/swift"
 
 
-def macos_tags(executable: Executable) -> Tags:
-    """Return the tags of a Mach-O file; raises BuildError where no clean macOS runs it."""
+def macos_tags(executable: Executable, bundled: Libraries) -> Tags:
+    """Return the tags of a Mach-O file with the libraries beside it; raises BuildError where no clean macOS runs it."""
     of_system = MACOS_FOLDERS
     if SWIFT_FOLDER in executable.run_path:
         of_system += (SWIFT,)
-    foreign = [name for name in executable.needed if not name.startswith(of_system)]
+    parts = [executable, *bundled.values()]
+    needed = dict.fromkeys(name for part in parts for name in part.needed)
+    foreign = [name for name in needed if not name.startswith(of_system)]
     must_need_nothing_else(foreign, "a macOS without Homebrew and the like")
-    folders = unsafe_folders(executable)
+    folders = [folder for part in parts for folder in unsafe_folders(part)]
     if folders:
         raise BuildError(
             f"it looks for libraries in {', '.join(folders)} first, where others may put one",
             hint="take the run path out: `install_name_tool -delete_rpath FOLDER PROGRAM`, and sign it again",
         )
-    floors = {cpu: _macos_floor(executable, cpu) for cpu in executable.cpus}
+    floors = {
+        cpu: max(_macos_floor(part, cpu) for part in parts) for cpu in executable.cpus
+    }
+    minimum = {cpu: max(part.macos_minimum[cpu] for part in parts) for cpu in floors}
     reasons = tuple(
-        f"its {cpu} code needs macOS {dotted(executable.macos_minimum[cpu])}"
-        for cpu in executable.cpus
+        f"its {cpu} code needs macOS {dotted(number)}" for cpu, number in minimum.items()
     )
     tags = [
         f"macosx_{major}_{minor}_{MACOS_CPUS[cpu]}"

@@ -27,6 +27,7 @@ LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 1
 IN_NO_POLICY = "is in no {} policy"
 # What helps a program for this machine alone.
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
+OPENSSL = re.compile(r"libssl|libcrypto|ssleay|libeay", re.IGNORECASE)
 # A family of systems, and the CPU.
 System = tuple[str, str]
 # The oldest version of each system.
@@ -138,8 +139,17 @@ def remedies(reasons: Iterable[str]) -> list[str]:
 
 def must_need_nothing_else(libraries: list[str], system: str) -> None:
     """Raise BuildError for libraries that are on the machine that built a program, and not on its users' ones."""
-    if libraries:
-        raise BuildError(
-            f"it needs {listed(libraries)}, which {system} does not have",
-            hint="link it statically: for OpenSSL, with the crate's feature `vendored`",
-        )
+    if not libraries:
+        return
+    path = libraries[0]
+    name = path.rpartition("/")[2]
+    hint = f'put it next to the program: `data-files.bin = ["FOLDER/{name}"]`'
+    if path.startswith("/"):
+        change = f"install_name_tool -change {path} @loader_path/{name} PROGRAM"
+        hint += f" and `{change}`"
+    hint += ", or link it statically"
+    if any(map(OPENSSL.search, libraries)):
+        hint += ": for OpenSSL, with the crate's feature `vendored`"
+    raise BuildError(
+        f"it needs {listed(libraries)}, which {system} does not have", hint=hint
+    )

@@ -3,7 +3,7 @@
 import re
 
 from leanspec_build.errors import BuildError, NoTagError, listed
-from leanspec_build.formats.facts import Executable
+from leanspec_build.formats.facts import Executable, Libraries
 
 from .model import Tags, must_need_nothing_else, newer_machines
 
@@ -32,8 +32,8 @@ VISUAL_CPP = re.compile(
 )
 
 
-def windows_tags(executable: Executable) -> Tags:
-    """Return the tags of a PE file; raises BuildError where no clean Windows runs it."""
+def windows_tags(executable: Executable, bundled: Libraries) -> Tags:
+    """Return the tags of a PE file with the libraries beside it; raises BuildError where no clean Windows runs it."""
     cpu = executable.cpus[0]
     if cpu not in WINDOWS_TAGS:
         raise NoTagError(f"there is no Windows platform tag for the CPU `{cpu}`")
@@ -42,10 +42,12 @@ def windows_tags(executable: Executable) -> Tags:
             "it is packed (by UPX, or another packer), which hides the libraries that it needs",
             hint="package the program as the compiler left it: virus scanners stop packed ones",
         )
-    runtime = [name for name in executable.needed if VISUAL_CPP.fullmatch(name)]
+    parts = (executable, *bundled.values())
+    needed = dict.fromkeys(name for part in parts for name in part.needed)
+    runtime = [name for name in needed if VISUAL_CPP.fullmatch(name)]
     foreign = [
         name
-        for name in executable.needed
+        for name in needed
         if name.lower() not in WINDOWS_LIBRARIES | WINDOWS_DRIVERS
         and not WINDOWS_SETS.fullmatch(name.lower())
         and name not in runtime

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import struct
 import subprocess
 import sys
 import zipfile
@@ -630,14 +629,6 @@ def test_segments_that_large_pages_do_not_fit_are_remarked(
     assert tags.remarks == ((remark,) if is_remarked else ())
 
 
-def load_command(kind: int, text: str) -> bytes:
-    """Return a load command of macOS that is a text: a run path, or a library."""
-    start = 12 if kind == 0x8000001C else 24
-    content = bytes(start - 12) + text.encode() + b"\0"
-    content += bytes(-len(content) - 12 & 7)
-    return struct.pack("<III", kind, 12 + len(content), start) + content
-
-
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
@@ -649,7 +640,7 @@ def load_command(kind: int, text: str) -> bytes:
 def test_a_run_path_of_macos_that_others_write_to_is_refused(
     folder: str, words: str
 ) -> None:
-    data = headers.mach_o(commands=[load_command(0x8000001C, folder)])
+    data = headers.mach_o(commands=[headers.load_command(0x8000001C, folder)])
     with pytest.raises(BuildError) as error:
         tags_of(data)
     assert words in error.value.message
@@ -658,7 +649,7 @@ def test_a_run_path_of_macos_that_others_write_to_is_refused(
 
 def test_a_run_path_of_macos_outside_of_the_system_is_remarked() -> None:
     folders = ("@executable_path/../lib", "/usr/lib/swift", "/Users/me/lib")
-    commands = [load_command(0x8000001C, folder) for folder in folders]
+    commands = [headers.load_command(0x8000001C, folder) for folder in folders]
     tags = platform_tags(parse_executable(headers.mach_o(commands=commands), "it"))
     assert tags.publishable
     assert tags.remarks == (
@@ -669,7 +660,7 @@ def test_a_run_path_of_macos_outside_of_the_system_is_remarked() -> None:
 @pytest.mark.parametrize("kind", [0xC, 0x80000018, 0x8000001F, 0x20, 0x80000023])
 def test_each_kind_of_library_of_macos_is_needed(kind: int) -> None:
     """Loaded, weak, exported again, lazy and upward (mach-o/loader.h)."""
-    data = headers.mach_o(commands=[load_command(kind, "/opt/x/libx.dylib")])
+    data = headers.mach_o(commands=[headers.load_command(kind, "/opt/x/libx.dylib")])
     with pytest.raises(BuildError, match=re.escape("it needs `/opt/x/libx.dylib`")):
         tags_of(data)
 
