@@ -32,6 +32,8 @@ LARGEST_HEADER = 1 << 16
 CPUS = {0x01000007: "x86_64", 0x0100000C: "aarch64", 7: "i686"}
 # A slice of these runs on some machines of its CPU alone: (CPU, subtype) -> name
 SUBTYPES = {(0x01000007, 8): "x86_64h", (0x0100000C, 2): "arm64e"}
+# Such a slice -> the one for all machines of its CPU.
+NEWER = {"x86_64h": "x86_64"}
 SUBTYPE = 0x00FFFFFF  # without the bits that state capabilities
 KINDS = {
     1: "object",
@@ -78,14 +80,36 @@ class Slice:
     sdk: Version | None = None
     signature: Signature = Signature.NONE
 
+    def take_over(self, other: "Slice") -> None:
+        """Add what a slice for newer machines of the same CPU needs."""
+        self.needed += other.needed
+        self.run_path += other.run_path
+        if self.minimum and other.minimum:
+            self.minimum = max(self.minimum, other.minimum)
+        if other.signature is Signature.BROKEN:
+            self.signature = other.signature
+
 
 def parse_program(data: Bytes, *, library: bool = False) -> Executable:
     """Read a program, or a library; raises BuildError for another kind of file."""
+    if data[:4] == FAT_MAGIC_64 and not library:
+        # The kernel's own reader knows FAT_MAGIC alone (xnu, `exec_fat_imgact`).
+        raise BuildError(
+            "is a universal file with 64-bit offsets, which macOS starts as no program",
+            hint="join its slices by `lipo -create` without `-fat64`",
+        )
     file_type = LIBRARY if library else PROGRAM
     slices = [_slice(data, offset, size, file_type) for offset, size in _places(data)]
     cpus = tuple(part.cpu for part in slices)
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
+    # Newer machines start the slice for them, and others the common one: what both need is needed.
+    for newer in slices:
+        common = next((part for part in slices if part.cpu == NEWER.get(newer.cpu)), None)
+        if common is not None:
+            common.take_over(newer)
+            cpus = tuple(cpu for cpu in cpus if cpu != newer.cpu)
+    slices = [part for part in slices if part.cpu in cpus]
     return Executable(
         format=FileFormat.MACH_O,
         system="darwin",

@@ -30,9 +30,13 @@ def macos_tags(executable: Executable, bundled: Libraries) -> Tags:
             f"it looks for libraries in {', '.join(folders)} first, where others may put one",
             hint="take the run path out: `install_name_tool -delete_rpath FOLDER PROGRAM`, and sign it again",
         )
-    floors = {
-        cpu: max(_macos_floor(part, cpu) for part in parts) for cpu in executable.cpus
-    }
+    # Slices without a tag, as for older machines, take nothing from the others. One for arm64e does: Apple silicon
+    # may prefer it, and runs those of the system's alone.
+    untagged = [cpu for cpu in executable.cpus if cpu not in MACOS_CPUS]
+    cpus = [cpu for cpu in executable.cpus if cpu in MACOS_CPUS]
+    if not cpus or "arm64e" in untagged:
+        raise NoTagError(f"there is no macOS platform tag for the CPU `{untagged[0]}`")
+    floors = {cpu: max(_macos_floor(part, cpu) for part in parts) for cpu in cpus}
     minimum = {cpu: max(part.macos_minimum[cpu] for part in parts) for cpu in floors}
     reasons = tuple(
         f"its {cpu} code needs macOS {dotted(number)}" for cpu, number in minimum.items()
@@ -56,8 +60,6 @@ def macos_tags(executable: Executable, bundled: Libraries) -> Tags:
 
 def _macos_floor(executable: Executable, cpu: str) -> Version:
     """Return the oldest macOS that a slice may be promised to, in the numbers that tags use."""
-    if cpu not in MACOS_CPUS:
-        raise NoTagError(f"there is no macOS platform tag for the CPU `{cpu}`")
     if cpu not in executable.macos_minimum:
         raise BuildError(f"the file does not say which macOS its {cpu} code needs at least")
     if cpu == "aarch64" and executable.signatures[cpu] is Signature.NONE:

@@ -17,7 +17,7 @@ import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from leanspec_build.binaries import read_binary
-from leanspec_build.errors import BuildError
+from leanspec_build.errors import BuildError, NoTagError
 from leanspec_build.formats.elf_file import ELF_MAGIC
 from leanspec_build.formats.executable import (
     LARGEST_FILE,
@@ -306,6 +306,64 @@ def test_a_program_that_windows_does_not_start_is_refused(
     struct.pack_into("<H", data, 64 + 24 + 68, subsystem)
     with pytest.raises(BuildError, match=words):
         parse_executable(bytes(data), "it")
+
+
+def with_subtype(data: bytes, subtype: int) -> bytes:
+    """Return a Mach-O file, or a slice, for some machines of its CPU alone."""
+    return data[:8] + struct.pack("<I", subtype) + data[12:]
+
+
+def test_a_slice_for_newer_machines_counts_for_its_cpu() -> None:
+    """Newer machines start it in place of the common one."""
+    intel = headers.mach_o("x86_64", minimum=(10, 12), signed=False)
+    newer = headers.mach_o("x86_64", minimum=(10, 14), signed=False)
+    arm = headers.mach_o()
+    data = bytearray(headers.universal(intel, with_subtype(newer, 8), arm))
+    struct.pack_into(">I", data, 8 + 20 + 4, 8)
+    executable = parse_executable(bytes(data), "it")
+    assert executable.cpus == ("x86_64", "aarch64")
+    assert executable.macos_minimum["x86_64"] == (10, 14)
+    assert platform_tags(executable).platforms == (
+        "macosx_10_14_x86_64",
+        "macosx_11_0_arm64",
+        "macosx_10_14_universal2",
+    )
+    broken = headers.mach_o("x86_64").replace(b"libSystem", b"libSistem")
+    data = bytearray(headers.universal(intel, with_subtype(broken, 8)))
+    struct.pack_into(">I", data, 8 + 20 + 4, 8)
+    # Its hash is of a header with another subtype.
+    assert parse_executable(bytes(data), "it").signatures == {"x86_64": Signature.BROKEN}
+
+
+def test_a_slice_without_a_tag_takes_nothing_from_the_others() -> None:
+    old = headers.mach_o("x86_64", signed=False).replace(b"\7\0\0\1", b"\7\0\0\0", 1)
+    intel = headers.mach_o("x86_64", minimum=(10, 12), signed=False)
+    tags = platform_tags(parse_executable(headers.universal(old, intel), "it"))
+    assert tags.platforms == ("macosx_10_12_x86_64",)
+    with pytest.raises(NoTagError, match="no macOS platform tag for the CPU `i686`"):
+        platform_tags(parse_executable(headers.universal(old), "it"))
+    special = with_subtype(headers.mach_o(signed=False), 2)
+    data = bytearray(headers.universal(headers.mach_o(), special))
+    struct.pack_into(">I", data, 8 + 20 + 4, 2)
+    with pytest.raises(NoTagError, match="no macOS platform tag for the CPU `arm64e`"):
+        platform_tags(parse_executable(bytes(data), "it"))
+
+
+def test_a_universal_program_with_large_offsets_is_refused() -> None:
+    """Libraries may be such files: the loader of libraries reads them."""
+    for kind, is_library in ((2, False), (6, True)):
+        part = headers.mach_o("x86_64", kind=kind)
+        table = struct.pack(">4I2Q2I", 0xCAFEBABF, 1, 0x01000007, 0, 40, len(part), 0, 0)
+        if is_library:
+            assert parse_executable(table + part, "it", library=True).cpus == ("x86_64",)
+            continue
+        with pytest.raises(BuildError, match="64-bit offsets") as caught:
+            parse_executable(table + part, "it")
+        words = (
+            "it is a universal file with 64-bit offsets, which macOS starts as no program"
+        )
+        assert caught.value.message == words
+        assert caught.value.hint == "join its slices by `lipo -create` without `-fat64`"
 
 
 def test_special_arm_and_intel_code_of_apple_is_told_apart() -> None:
