@@ -138,7 +138,8 @@ def _read_sets(
         # A folder of completions has files of the program's name, and one of debug symbols. A
         # link that leads nowhere is no program, either.
         except (NotAProgramError, NoFileError, NoTagError) as error:
-            search.passed_by.append(error.message)
+            has_hint = isinstance(error, NoTagError) and error.hint
+            search.passed_by.append(error.message + f" ({error.hint})" * bool(has_hint))
             search.has_programs |= isinstance(error, NoTagError)
             continue
         except BuildError as error:

@@ -51,7 +51,7 @@ def linux_tags(executable: Executable, bundled: Libraries) -> Tags:
     if cpu == UNKNOWN_ARM:
         raise NoTagError(
             "it does not say which Arm it needs",
-            hint="leave the section `.ARM.attributes` in, or build with Go 1.18 or newer",
+            hint="leave the section `.ARM.attributes` in, or Go's build information, which Go 1.18 and newer write",
         )
     if cpu not in LINUX_CPUS:
         raise NoTagError(f"there is no Linux platform tag for the CPU `{cpu}`")

@@ -126,6 +126,13 @@ def test_an_arm_program_without_a_version_that_has_a_tag_gets_none(
         platform_tags(parse_executable(program(ARM, data), "it"))
 
 
+def test_all_says_what_helps_an_arm_program_without_a_version(tool: Tool) -> None:
+    tool.put("x", tool=program(ARM, b""))
+    message = tool.build("all", code=1).stderr
+    words = "it does not say which Arm it needs (leave the section `.ARM.attributes` in, or Go's build information"
+    assert words in message
+
+
 def test_settings_are_read_from_data_alone_not_from_code() -> None:
     data = program(ARM, build_information("GOARM=7"), flags=READ_ONLY)
     with pytest.raises(NoTagError):
