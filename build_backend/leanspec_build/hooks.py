@@ -157,10 +157,8 @@ def _explain_tags(project: Project, content: Content) -> None:
     for line in tags.explanation():
         note(f"  {line}")
     if not tags.publishable:
-        # For a program on the path, nothing is grafted.
-        graft = "" if project.programs else ", or graft it with `-C repair=auditwheel`"
-        for remedy in remedies(tags.reasons) or [LINK]:
-            note(f"  hint: {remedy}{graft if remedy == LINK else ''}")
+        advice = remedies(tags.reasons, is_on_path=bool(project.programs))
+        note(f"  hint: {', or '.join(advice or [LINK])}")
 
 
 def _link(place: Path, target: Path) -> None:

@@ -27,7 +27,13 @@ from leanspec_build.errors import (
 from leanspec_build.project.index_rules import must_be_accepted
 from leanspec_build.project.keys import KEYS, must_be_a_platform
 from leanspec_build.project.manifest import Project, load_project
-from leanspec_build.tags.model import System, Tags, dotted, oldest_systems, remedies
+from leanspec_build.tags.model import (
+    System,
+    Tags,
+    dotted,
+    oldest_systems,
+    remedies,
+)
 from leanspec_build.tags.platforms import MACHINE_ALIASES
 from leanspec_build.wheel import (
     Content,
@@ -302,7 +308,7 @@ def _must_be_publishable(sets: list[ProgramSet]) -> None:
             choices.insert(0, "leave their places out by `exclude`")
         raise BuildError(
             f"wheels with these tags are not for a public index:{''.join(lines)}",
-            hint=", or ".join([*remedies(lines), *choices]),
+            hint=", or ".join([*remedies(lines, is_on_path=True), *choices]),
         )
 
 

@@ -27,6 +27,8 @@ LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 1
 IN_NO_POLICY = "is in no {} policy"
 # What helps a program for this machine alone.
 LINK = "link the library in (vendored OpenSSL, rustls, static musl)"
+BESIDE = "put it next to the program (`data-files.bin`, with the run path `$ORIGIN`)"
+GRAFT = "graft it with `-C repair=auditwheel`"
 OPENSSL = re.compile(r"libssl|libcrypto|ssleay|libeay", re.IGNORECASE)
 # A family of systems, and the CPU.
 System = tuple[str, str]
@@ -124,17 +126,18 @@ def newer_machines(instructions: str) -> str:
     return f"it says that it needs {instructions}, which older machines do not have"
 
 
-def remedies(reasons: Iterable[str]) -> list[str]:
-    """Return what helps about the reasons of a program for this machine alone."""
+def remedies(reasons: Iterable[str], *, is_on_path: bool) -> list[str]:
+    """Return what helps a program for this machine alone, on the path or in a package, about the reasons."""
     text = "\n".join(reasons)
-    levels = [
-        f"`{name}={level}`" for name, level in BASELINES.items() if f" {name}=" in text
+    advice = [
+        f"build it for all machines of its CPU: `{name}={level}`"
+        for name, level in BASELINES.items()
+        if f" {name}=" in text
     ]
     # Other reasons are not about a library.
-    is_foreign = IN_NO_POLICY.partition("{")[0] in text
-    return [LINK] * is_foreign + [
-        f"build it for all machines of its CPU: {level}" for level in levels
-    ]
+    if IN_NO_POLICY.partition("{")[0] in text:
+        advice += [BESIDE, LINK] if is_on_path else [LINK, GRAFT]
+    return advice
 
 
 def must_need_nothing_else(libraries: list[str], system: str) -> None:

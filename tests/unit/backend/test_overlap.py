@@ -267,7 +267,9 @@ def test_a_wheel_that_no_index_takes_is_made_if_asked_for(tool: Tool) -> None:
     words = "error: wheels with these tags are not for a public index:\n"
     result = tool.build("all", "--out", "out", code=1)
     assert result.stderr.startswith(words)
-    assert "hint: link the library in (vendored OpenSSL" in result.stderr
+    beside = "put it next to the program (`data-files.bin`, with the run path `$ORIGIN`)"
+    hint = f"hint: {beside}, or link the library in (vendored OpenSSL"
+    assert hint in result.stderr
     assert "`libother.so.1` is in no manylinux policy" in result.stderr
     assert ", or leave their places out by `exclude`, or make the wheels" in result.stderr
     (tool.dist / "windows/tool.exe").unlink()
