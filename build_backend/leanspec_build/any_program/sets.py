@@ -81,7 +81,7 @@ def find_sets(
     """
     # What is given is relative to where it was typed, what the project states to the project.
     root = Path() if places else project.root
-    patterns = list(dict.fromkeys(places or project.places))
+    patterns = places or project.places
     if not patterns:
         raise BuildError(
             "nothing says where the programs are",

@@ -140,6 +140,10 @@ def test_several_programs_of_a_glob_are_joined_by_their_names(tool: Tool) -> Non
     assert len(places(tool, '"dist/*"')) == 3
     words = "note: `dist/more-linux` is called `more`, not `tool` or `server`: passed by"
     assert words in notes(tool, *GLOB)
+    message = failure(tool, "--from", "dist/more*")
+    assert (
+        "`dist/more-linux` is called `more`, not `tool` or `server`\nhint: name" in message
+    )
 
 
 def test_all_passes_by_matches_that_are_no_programs(tool: Tool) -> None:
@@ -207,6 +211,11 @@ def test_all_notes_a_compressed_program_with_other_words_in_its_name(tool: Tool)
         "note: `dist/tool-linux-arm64-fips.gz` is called `tool-fips`, not `tool`: passed by",
         "note: `tool-fips.gz` in `dist/x.tar` is called `tool-fips`, not `tool`: passed by",
     ]
+
+
+def test_all_calls_no_archive_a_program_of_another_name(tool: Tool) -> None:
+    tool.put("", **{"tool-more.tar.gz": gzip.compress(tarred("more")), "tool": STATIC})
+    assert notes(tool) == ["note: `dist/tool-more.tar.gz` has no `tool`: passed by"]
 
 
 def test_a_program_may_be_called_setup(tool: Tool) -> None:
