@@ -44,10 +44,8 @@ def _without_copies(sets: list[ProgramSet]) -> list[ProgramSet]:
         if other.places != programs.places:
             copies.append(f"`{programs.place}` has the same programs as `{other.place}`")
     if copies:
-        count = f", and {len(copies) - 1} more places have those of others" * (
-            len(copies) > 1
-        )
-        note(f"note: {copies[0]}{count}: passed by")
+        more = f", and {len(copies) - 1} more like this" if len(copies) > 1 else ""
+        note(f"note: {copies[0]}{more}: passed by")
     return list(different.values())
 
 

@@ -460,6 +460,6 @@ def test_copies_of_many_places_are_counted_in_one_line(tool: Tool) -> None:
         tool.put(f"b{number}", tool=program)
     errors = tool.build("all", "--dry-run").stderr
     b, a = Path("dist/b0"), Path("dist/a0")
-    words = f"note: `{b}` has the same programs as `{a}`, and 2 more places have those of others"
+    words = f"note: `{b}` has the same programs as `{a}`, and 2 more like this"
     assert f"{words}: passed by\n" in errors
     assert errors.count("\n") == 2
