@@ -28,7 +28,6 @@ from leanspec_build.formats.executable import (
     LARGEST_FILE,
     LONGEST_MAGIC,
     MAGICS,
-    parse_executable,
     read_executable,
 )
 from leanspec_build.formats.view import PIECE, Bytes, load_bytes
@@ -258,7 +257,7 @@ def executables_in(path: Path, depth: int = DEEPEST) -> Iterator[str]:
                 with _spooled(file, f"inner{ending}") as inner:
                     for inner_name in executables_in(inner, depth - 1):
                         yield f"{name}/{inner_name}"
-            elif _has_code(file, member.size):
+            elif _has_code(file):
                 yield name
 
 
@@ -283,14 +282,13 @@ def file_name(path: PurePath) -> str:
     return path.stem if path.name.casefold().endswith(SINGLES) else path.name
 
 
-def _has_code(file: IO[bytes], size: int) -> bool:
+def _has_code(file: IO[bytes]) -> bool:
     """Tell whether a member is a program by its bytes; of any other file, only the first ones are read."""
     start = file.read(LONGEST_MAGIC)
-    with contextlib.suppress(BuildError):
-        if start.startswith(MAGICS):
-            parse_executable(start + file.read(size), "it")
-            return True
-    return False
+    if not start.startswith(MAGICS):
+        return False
+    with _spooled(file, "inner", start) as path:
+        return is_executable(path)
 
 
 def is_archive(file: str, names: Iterable[str]) -> bool:
@@ -314,11 +312,12 @@ def _plain(name: str) -> str:
 
 
 @contextlib.contextmanager
-def _spooled(file: IO[bytes], name: str) -> Iterator[Path]:
+def _spooled(file: IO[bytes], name: str, start: bytes = b"") -> Iterator[Path]:
     """Give a file of its own to an archive in an archive: most kinds cannot be read in place."""
     with tempfile.TemporaryDirectory(prefix="leanspec-build-") as folder:
         path = Path(folder, name)
         with path.open("wb") as target:
+            target.write(start)
             shutil.copyfileobj(file, target, PIECE)
         yield path
 

@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import glob
 import itertools
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -186,8 +185,7 @@ def _hint_at_names(
     name = own_name(file)
     hints = []
     if len(project.programs) == 1:
-        paths = (os.path.relpath(path, project.root) for path in [*places, files[0]])
-        quoted = _quoted(Path(path).as_posix() for path in paths)
+        quoted = _quoted(_stated(project, path) for path in [*places, files[0]])
         hints.append(f"as `{project.programs[0]}`, write `from = [{quoted}]`")
     is_new = name.casefold() not in map(str.casefold, project.programs)
     if is_new and program_of(file, [name]):
@@ -200,6 +198,12 @@ def _hint_at_names(
 
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _stated(project: Project, path: Path) -> str:
+    """Return a path as `from` may state it."""
+    path, root = path.absolute(), project.root.absolute()
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _sets_of_others(
@@ -307,8 +311,7 @@ def _hint_at_name(project: Project, files: list[Path]) -> str:
         is_variant(path.name, project.programs) and len(project.programs) == 1
     )
     if is_variant_of_one and path.is_file() and name != without_exe(path.name):
-        place = Path(os.path.relpath(path, project.root)).as_posix()
-        return f'name the file itself: `from = "{place}"` {IN_TABLE}'
+        return f'name the file itself: `from = "{_stated(project, path)}"` {IN_TABLE}'
     return f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
 
 
