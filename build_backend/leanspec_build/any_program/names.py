@@ -133,15 +133,21 @@ def _has_any_ending(file: str, names: Iterable[str]) -> bool:
 def own_name(file: str) -> str:
     """Return the name of a program without the machine and the version in the name of its file."""
     stem = without_exe(file)
-    parts = re.split(r"([-_.@+])", re.sub("(?i)x86_64", "x64", stem))
-    pairs = zip(["", *parts[1::2]], parts[::2], strict=True)
-    name = "".join(mark + word for mark, word in pairs if not _is_stated(word.casefold()))
-    return name.lstrip("-_.@+") or stem
+    first, *parts = re.split(r"([-_.@+])", re.sub("(?i)x86_64", "x64", stem))
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    removed = MACHINE_WORDS - DOUBTFUL_WORDS
+    if any(_is_one_of(removed, word) for _, word in pairs):
+        removed = MACHINE_WORDS
+    kept = [pair for pair in pairs if not _is_one_of(removed, pair[1])]
+    if not _is_one_of(MACHINE_WORDS - DOUBTFUL_WORDS, first):
+        kept.insert(0, ("", first))
+    return "".join(map("".join, kept)).lstrip("-_.@+") or stem
 
 
-def _is_stated(word: str) -> bool:
-    is_sure = _without_number(word) in MACHINE_WORDS - DOUBTFUL_WORDS
-    return is_sure or bool(VERSION_WORD.fullmatch(word))
+def _is_one_of(machine_words: set[str], text: str) -> bool:
+    """Tell whether a part of a name is one of the words, or belongs to a version."""
+    word = text.casefold()
+    return _without_number(word) in machine_words or bool(VERSION_WORD.fullmatch(word))
 
 
 def other_name(file: str, names: Iterable[str]) -> str:
@@ -179,7 +185,9 @@ def wrong_version(file: str, names: Iterable[str], version: Version) -> str | No
         rest = lower.removeprefix(name)
         if rest == lower or rest[:1] not in tuple("-_.@"):
             continue
-        matches = (match for match in FULL_VERSION.finditer(rest) if _is_own(match, rest))
+        matches = (
+            match for match in FULL_VERSION.finditer(rest) if _is_own(match, name, rest)
+        )
         text = next((match["version"] for match in matches), "")
         with contextlib.suppress(InvalidVersion):
             return text if _differs(Version(text), version) else None
@@ -187,12 +195,13 @@ def wrong_version(file: str, names: Iterable[str], version: Version) -> str | No
     return None
 
 
-def _is_own(match: re.Match[str], rest: str) -> bool:
+def _is_own(match: re.Match[str], name: str, rest: str) -> bool:
     """Tell the version of a program from that of a system, a C library or a CPU before it."""
     before = _words(rest[: match.start()])
+    *_, last = before or _words(name)
     is_long = match["version"].count(".") > 1
-    is_marked = match["version"].startswith("v") or not {*before[-1:]} & {*SYSTEMS, *LIBCS}
-    return not before or (is_long and is_marked)
+    is_marked = match["version"].startswith("v") or last not in {*SYSTEMS, *LIBCS}
+    return is_marked and (is_long or not before)
 
 
 def _differs(stated: Version, version: Version) -> bool:

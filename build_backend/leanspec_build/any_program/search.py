@@ -101,8 +101,10 @@ class Search:
     @property
     def notes(self) -> list[str]:
         """What was passed by, a line each, and how many more there are."""
-        notes = [one_line(message) for message in self.passed_by[:MOST_NOTES]]
-        if more := len(self.passed_by[MOST_NOTES:]):
+        # A glob may match a folder, and what is in it.
+        messages = list(dict.fromkeys(self.passed_by))
+        notes = [one_line(message) for message in messages[:MOST_NOTES]]
+        if more := len(messages[MOST_NOTES:]):
             notes.append(f"{more} more files and folders like these")
         return notes
 

@@ -115,9 +115,9 @@ def find_sets(
     }
     if empty or not sets:
         raise _no_programs_error(project, root, empty or searches)
-    for search in searches.values():
-        for message in search.notes:
-            note(f"note: {message}: passed by")
+    lines = (message for search in searches.values() for message in search.notes)
+    for message in dict.fromkeys(lines):
+        note(f"note: {message}: passed by")
     _hint_at_names(project, map(root.joinpath, patterns), searches.values())
     in_order = sorted(
         without_overlap(sets, project.root, request),

@@ -151,6 +151,7 @@ def test_all_notes_nothing_of_a_folder_above_the_project(tool: Tool) -> None:
         ("tool-macos-10.15.7-x64", "1.0.0", None),
         ("tool-x86_64-unknown-linux-gnu.2.17", "1.0.0", None),
         ("tool-2-linux", "1.0.0", None),
+        ("too-ubuntu-22.04", "1.0.0", None),
         ("more-0.9.0", "1.0.0", None),
         ("toolbox-0.9.0", "1.0.0", None),
         ("tool", "1.0.0", None),
@@ -180,6 +181,7 @@ def test_all_notes_a_file_or_an_archive_that_is_called_by_another_version(
 
 
 def test_all_notes_another_version_in_the_name_of_a_renamed_file(tool: Tool) -> None:
-    tool.put("", **{"more-0.9.0-linux": LINUX})
+    tool.put("", **{"more-0.9.0-linux": LINUX, "more-ubuntu-24.04.exe": headers.pe()})
     errors = tool.build("all", "--dry-run", "--from", "dist/more*").stderr
     assert "is called `0.9.0`, and the project has version 1.2.3" in errors
+    assert errors.count("the project has version") == 1

@@ -146,6 +146,12 @@ def test_several_programs_of_a_glob_are_joined_by_their_names(tool: Tool) -> Non
     )
 
 
+def test_all_notes_a_match_once(tool: Tool) -> None:
+    tool.put("x/y", **{"tool-linux": STATIC, "tool-more-linux": LINUX})
+    for place in ("dist/**", "dist/x"):
+        assert len(notes(tool, "--from", place, "--from", "dist/x/y")) == 2
+
+
 def test_all_passes_by_matches_that_are_no_programs(tool: Tool) -> None:
     files = {"tool.deb": b"!<arch>\n", "notes.txt": b"text", "more.gz": b"\x1f\x8b\x08"}
     tool.put("", **{"tool-linux": LINUX, **files})
