@@ -3,7 +3,7 @@
 import functools
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from .packed import (
     is_unread,
     programs_in,
 )
+from .program_set import ProgramSet
 
 # What a build leaves besides programs can be a lot, and none of it is read.
 MOST_FILES = 200_000
@@ -70,6 +71,12 @@ class Request:
             raise error
         if not error.platforms:
             self.doubts.append(error)
+
+    def must_be_met(self, sets: Iterable[ProgramSet]) -> None:
+        """Raise the first doubt if sets leave out a platform that is asked for: the file may be its program."""
+        available = {platform for programs in sets for platform in programs.platforms}
+        if self.doubts and not self.platforms <= available:
+            raise self.doubts[0]
 
 
 @dataclass

@@ -92,10 +92,7 @@ def find_sets(
             f"refusing to write wheels into `{out}`, where the programs are",
             hint="name another folder: `--out wheelhouse`",
         )
-    request = Request(frozenset(platforms))
-    if project.is_universal2 and request.platforms & {*MACOS}:
-        # The wheel of one is that of both.
-        request.platforms |= {*MACOS}
+    request = _request(project, frozenset(platforms))
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
     for pattern in patterns:
@@ -107,23 +104,24 @@ def find_sets(
         sets += _read_sets(project, search, folders, root, pattern)
     sets += _sets_of_several(project, searches, root, request)
     sets += _sets_of_others(project, searches, root)
-    available = {platform for programs in sets for platform in programs.platforms}
-    if request.doubts and not request.platforms <= available:
-        raise request.doubts[0]
-    empty = {
-        pattern: search for pattern, search in searches.items() if not search.has_programs
-    }
+    request.must_be_met(sets)
+    empty = {name: search for name, search in searches.items() if not search.has_programs}
     if empty or not sets:
         raise _no_programs_error(project, root, empty or searches)
     lines = (message for search in searches.values() for message in search.notes)
     for message in dict.fromkeys(lines):
         note(f"note: {message}: passed by")
     _hint_at_names(project, map(root.joinpath, patterns), searches.values())
-    in_order = sorted(
-        without_overlap(sets, project.root, request),
-        key=lambda programs: programs.tags.platforms,
-    )
-    return _joined(project, in_order, request) if project.is_universal2 else in_order
+    sets = without_overlap(sets, project.root, request)
+    sets.sort(key=lambda programs: programs.tags.platforms)
+    return _joined(project, sets, request) if project.is_universal2 else sets
+
+
+def _request(project: Project, platforms: frozenset[str]) -> Request:
+    """Return what is asked for: of a wheel for both CPUs of macOS, both."""
+    if project.is_universal2 and platforms & {*MACOS}:
+        platforms |= {*MACOS}
+    return Request(platforms)
 
 
 def _read_sets(
