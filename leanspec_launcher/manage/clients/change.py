@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from .difference import difference
 from .entry import address_of, describe, is_ours, is_server, is_written, join, server_of
 from .places import PROJECT, ServersFile
 from .server import ServerCommand
-from .table import NAME, Client, Form, name_of
-from .text import BrokenError, Format, Keys, with_entry, with_table
+from .table import NAME, Client, Form
+from .text import BrokenError, Format, Keys, with_table
 
 FORMATS: dict[Form, Format] = {
     Form.JSON: json_text,
@@ -77,87 +77,68 @@ class Change:
 
 
 def put_in(
-    client: Client,
-    place: ServersFile,
-    name: str,
-    server: ServerCommand,
-    *,
-    enable: bool,
-    force: bool,
+    place: ServersFile, name: str, server: ServerCommand, *, enable: bool, force: bool
 ) -> Change:
     """Return the change that puts a server into a client's file.
 
     Raises CommandError if the file cannot be read or changed, or, without `force`, if another
     server has the name.
     """
-    form, file = FORMATS[client.form], read(place.path)
-    with _naming(file.path, client):
-        before = _text(file)
-        keys = (*_table(client, place, before), name)
+    form = FORMATS[place.client.form]
+    with _opened(place) as (file, before):
+        keys = (*_table(place, before), name)
         old = form.read(before, keys)
         ours = _is_ours(old)
         if not ours and not force:
             raise _other(file.path, name)
-        joined = join(client, old if ours else None, server, enable=enable)
+        joined = join(place.client, old if ours else None, server, enable=enable)
         gone = () if ours else ("the server that had this name is removed",)
         after = form.put(before, keys, joined.entry)
-        shown = _difference(form, before, after, keys)
-        keeps_copy = not _has_copy(client, form, file.path, before, keys[:-1])
-    return Change(
-        file=file,
-        after=after,
-        difference=shown,
-        keeps_copy=keeps_copy,
-        remarks=(*gone, *joined.remarks),
-        again=functools.partial(
-            put_in, client, place, name, server, enable=enable, force=force
-        ),
-    )
+        return Change(
+            file=file,
+            after=after,
+            difference=_difference(form, before, after, keys),
+            keeps_copy=not _has_copy(place, file.path, before, keys[:-1]),
+            remarks=(*gone, *joined.remarks),
+            again=functools.partial(
+                put_in, place, name, server, enable=enable, force=force
+            ),
+        )
 
 
-def take_out(
-    client: Client, place: ServersFile, name: str, root: Path, *, force: bool
-) -> Change:
+def take_out(place: ServersFile, name: str, root: Path, *, force: bool) -> Change:
     """Return the change that takes a server out of a client's file, and leaves nothing of what put it in.
 
     Raises CommandError like `put_in`.
     """
-    form, file = FORMATS[client.form], read(place.path)
-    with _naming(file.path, client):
-        before = _text(file)
-        keys = (*_table(client, place, before), name)
-        old = form.read(before, keys)
-        if not force and not _is_ours(old):
+    form = FORMATS[place.client.form]
+    with _opened(place) as (file, before):
+        keys = (*_table(place, before), name)
+        if not force and not _is_ours(form.read(before, keys)):
             raise _other(file.path, name)
-        change = Change(
+        left: dict[str, Any] = {"after": before}
+        if form.has(before, keys):
+            left = _left(place, file.path, before, keys)
+        return Change(
             file=file,
-            after=before,
-            difference="",
+            difference=_difference(form, before, left["after"], keys),
             root=root,
-            again=functools.partial(take_out, client, place, name, root, force=force),
+            again=functools.partial(take_out, place, name, root, force=force),
+            **left,
         )
-        if not form.has(before, keys):
-            return change
-        change = replace(change, **_left(client, form, file.path, before, keys))
-        shown = _difference(form, before, change.after, keys)
-    return replace(change, difference=shown)
 
 
-def _left(
-    client: Client, form: Format, file: Path, before: str, keys: Keys
-) -> dict[str, Any]:
+def _left(place: ServersFile, file: Path, before: str, keys: Keys) -> dict[str, Any]:
     """Return what is left of a file without an entry, and what becomes of its copies."""
-    copies = _readable(form, copies_of(file))
+    form = FORMATS[place.client.form]
+    copies = _readable(form, file)
     entry = form.read(before, keys)
     for copy, text in copies:
         # The bytes of before, if nothing else has changed since.
         if not form.has(text, keys) and form.put(text, keys, entry) == before:
             return {"after": text, "copy": copy, "keeps_copy": False}
-    if (
-        not copies
-        and _has_only_our_keys(client, entry)
-        and form.put("", keys, entry) == before
-    ):
+    is_ours_alone = _has_only_our_keys(place.client, entry)
+    if not copies and is_ours_alone and form.put("", keys, entry) == before:
         return {"after": "", "is_ours": True}
     after = form.drop(before, keys)
     # Without a copy, the table came with the server; a file of nothing but servers has to keep it.
@@ -170,7 +151,7 @@ def _left(
                 after = form.drop(after, keys[:end])
         if form.document(text) == form.document(after):
             return {"after": after, "copy": copy, "keeps_copy": False}
-    return {"after": after, "keeps_copy": not _has_only_our_keys(client, entry)}
+    return {"after": after, "keeps_copy": not is_ours_alone}
 
 
 def _has_only_our_keys(client: Client, entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
@@ -182,47 +163,44 @@ def _has_only_our_keys(client: Client, entry: Any) -> bool:  # noqa: ANN401 - wh
     return not entry.keys() - ours.keys()
 
 
-def _has_copy(client: Client, form: Format, file: Path, before: str, table: Keys) -> bool:
+def _has_copy(place: ServersFile, file: Path, before: str, table: Keys) -> bool:
     """Tell whether what a file says without our servers is kept already, or nothing."""
     if not before.strip():
         return False
-    rest = before
+    form, rest = FORMATS[place.client.form], before
     servers = form.read(before, table)
     for name, entry in servers.items() if isinstance(servers, dict) else ():
-        if _has_only_our_keys(client, entry):
+        if _has_only_our_keys(place.client, entry):
             rest = form.drop(rest, (*table, name))
     if rest == before:
         return False
-    documents = [form.document(text) for _, text in _readable(form, copies_of(file))]
-    empty = with_entry({}, table, {}) if table else {}
     without = form.document(rest)
-    return without in ({}, empty) or any(
-        without in (document, with_table(document, table)) for document in documents
-    )
+    if without in ({}, with_table({}, table)):
+        return True
+    documents = [form.document(text) for _, text in _readable(form, file)]
+    return any(without in (document, with_table(document, table)) for document in documents)
 
 
-def _readable(form: Format, copies: Iterator[tuple[Path, bytes]]) -> list[tuple[Path, str]]:
-    """Return the copies that can be read, as texts."""
+def _readable(form: Format, file: Path) -> list[tuple[Path, str]]:
+    """Return the copies of a file that can be read, as texts."""
     texts = []
-    for copy, data in copies:
+    for copy, data in copies_of(file):
         with contextlib.suppress(BrokenError, UnicodeDecodeError):
             form.document(text := data.decode())
             texts.append((copy, text))
     return texts
 
 
-def servers_in(client: Client, place: ServersFile) -> dict[str, Any]:
+def servers_in(place: ServersFile) -> dict[str, Any]:
     """Return the servers in a client's file by their names; none if it does not exist.
 
     Raises CommandError if the file cannot be read.
     """
-    file = read(place.path)
-    with _naming(file.path, client):
-        text = _text(file)
-        if client.form is Form.YAML:
+    with _opened(place) as (_, text):
+        if place.client.form is Form.YAML:
             entry = yaml_text.read(text, (*place.table, NAME))
             return {NAME: entry} if entry else {}
-        table = FORMATS[client.form].read(text, _table(client, place, text))
+        table = FORMATS[place.client.form].read(text, _table(place, text))
     return table if isinstance(table, dict) else {}
 
 
@@ -234,18 +212,19 @@ def value_at(path: Path, keys: Keys) -> Any:  # noqa: ANN401 - whatever stands t
     return None
 
 
-def refusal(client: Client, place: ServersFile, text: str | None = None) -> str:
+def refusal(place: ServersFile, text: str | None = None) -> str:
     """Return why a client refuses the whole file, as it is or with a text in its place; empty if it does not."""
+    client = place.client
     is_strict = place.scope == PROJECT or client.is_strict_for_users
     if client.form is not Form.JSON or not is_strict:
         return ""
-    with _naming(place.path, client):
-        whole = _text(read(place.path)) if text is None else text
-        return " and ".join(
-            f"{extension} in line {line}"
-            for extension, line in json_text.extensions(whole).items()
-            if extension in client.refuses
-        )
+    with _opened(place) as (_, present):
+        extensions = json_text.extensions(present if text is None else text)
+    return " and ".join(
+        f"{extension} in line {line}"
+        for extension, line in extensions.items()
+        if extension in client.refuses
+    )
 
 
 def written(client: Client, name: str, server: ServerCommand) -> str:
@@ -257,12 +236,13 @@ def written(client: Client, name: str, server: ServerCommand) -> str:
     return FORMATS[client.form].put("", keys, entry)
 
 
-def _table(client: Client, place: ServersFile, text: str) -> Keys:
+def _table(place: ServersFile, text: str) -> Keys:
     """Return the keys that lead to the servers of a file, in the form that it has."""
-    if client.takes_bare and place.scope == PROJECT and is_bare(text, place.table):
+    client = place.client
+    if client.takes_bare and place.scope == PROJECT and _is_bare(text, place.table):
         return ()
-    nested = (*place.table, client.nested)
-    if client.nested and place.table == client.table:
+    if client.nested and not place.own_table:
+        nested = (*place.table, client.nested)
         inside = FORMATS[client.form].read(text, nested)
         # Under that name, the older form may have a server.
         if isinstance(inside, dict) and server_of(inside) is None:
@@ -270,8 +250,8 @@ def _table(client: Client, place: ServersFile, text: str) -> Keys:
     return place.table
 
 
-def is_bare(text: str, table: Keys) -> bool:
-    """Tell whether a file of JSON has servers at its top level, in no table."""
+def _is_bare(text: str, table: Keys) -> bool:
+    """Tell whether a text of JSON has servers at its top level, in no table."""
     members = json_text.document(text)
     return (
         bool(members) and table[0] not in members and all(map(is_server, members.values()))
@@ -280,9 +260,9 @@ def is_bare(text: str, table: Keys) -> bool:
 
 def has_bare_servers(place: ServersFile) -> bool:
     """Tell whether a file of JSON has servers at its top level, in no table."""
-    file = read(place.path)
+    text = _text(read(place.path))
     with contextlib.suppress(BrokenError, RecursionError):
-        return is_bare(_text(file), place.table)
+        return _is_bare(text, place.table)
     return False
 
 
@@ -328,13 +308,15 @@ def _missing(form: Format, text: str, keys: Keys) -> Keys:
 
 
 @contextlib.contextmanager
-def _naming(path: Path, client: Client) -> Iterator[None]:
-    """Name the file in an error of its format."""
+def _opened(place: ServersFile) -> Iterator[tuple[UserFile, str]]:
+    """Read a client's file, and name it in an error of its format."""
+    file = read(place.path)
     try:
-        yield
+        yield file, _text(file)
     except (BrokenError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        name = place.client.name
         raise CommandError(
-            f"cannot change `{path}`: {reason}",
-            hint=f"add it by hand: `leanspec-launcher mcp-config {name_of(client)}` prints the lines",
+            f"cannot change `{file.path}`: {reason}",
+            hint=f"add it by hand: `leanspec-launcher mcp-config {name}` prints the lines",
         ) from None

@@ -20,41 +20,45 @@ from .server import (
     pinned,
     this_server,
 )
-from .table import Client, ServerFolder, name_of
+from .table import Client, ServerFolder
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What was asked for on the command line; None for what was not."""
+class ChangeOptions:
+    """Options about a change of a client's file, by their names on the command line."""
 
-    project: Path | None = None
-    is_portable: bool | None = None
-    has_version: bool = False
+    project: Path | None
+    scope: str | None
+    name: str
+    remove: bool
+    portable: bool | None
+    pin: bool
+    enable: bool
+    yes: bool
+    dry_run: bool
+    force: bool
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the project: the one that is named, or that this folder is in."""
+        here = Path.cwd()
+        return (self.project or project_above(here) or here).absolute()
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A command for a client's file, and why it is this one."""
-
-    server: ServerCommand
-    reason: str
-
-
-def choose(client: Client, scope: str, wish: Wish) -> Choice:
-    """Return the command for a client's file of a scope.
+def choose(client: Client, scope: str, options: ChangeOptions) -> tuple[ServerCommand, str]:
+    """Return the command for a client's file of a scope, and why it is this one.
 
     Raises CommandError if this installation has no such command, or if a folder is needed, and none is
     known.
     """
-    folder = _folder(client, scope, wish)
-    is_of_a_machine = os.path.isabs(folder)
-    is_portable = wish.is_portable
+    folder = _folder(client, scope, options)
+    is_portable = options.portable
     if is_portable is None:
         # A team shares a project's file, and has no path in common, but may have uv.
-        is_shared = scope == PROJECT and not is_of_a_machine and has_uvx()
-        is_portable = is_shared or wish.has_version
+        is_shared = scope == PROJECT and not os.path.isabs(folder) and has_uvx()
+        is_portable = is_shared or options.pin
     server = PORTABLE if is_portable else this_server()
-    if is_portable and wish.has_version:
+    if is_portable and options.pin:
         server = pinned(server)
     if folder:
         server = (
@@ -63,7 +67,7 @@ def choose(client: Client, scope: str, wish: Wish) -> Choice:
     must_be_utf_8(server)
     if client.expands:
         _must_be_literal(client, server)
-    return Choice(server, _reason(server, scope, folder, is_portable=is_portable))
+    return server, _reason(server, scope, folder, is_portable=is_portable)
 
 
 def _must_be_literal(client: Client, server: ServerCommand) -> None:
@@ -76,27 +80,25 @@ def _must_be_literal(client: Client, server: ServerCommand) -> None:
             )
 
 
-def _folder(client: Client, scope: str, wish: Wish) -> str:
+def _folder(client: Client, scope: str, options: ChangeOptions) -> str:
     """Return the folder that an entry has to name; empty if the client starts the server in the project."""
     start, variable = client.start, client.folder
     if scope == PROJECT:
         start, variable = client.start_in_project, client.folder_in_project
-    if wish.project and scope != PROJECT:
-        return str(wish.project.absolute())
+    elif options.project:
+        return str(options.folder)
     if start is ServerFolder.PROJECT:
         return ""
     if variable:
         return variable
     if scope == PROJECT:
         # The client starts it elsewhere, and has no variable for the project's folder.
-        here = Path.cwd()
-        return str((wish.project or project_above(here) or here).absolute())
+        return str(options.folder)
     project = project_above(Path.cwd())
     if project is None:
-        name = name_of(client)
         raise CommandError(
             f"`{Path.cwd()}` is not in a project, and {client.title} starts servers {start.value}",
-            hint=f"leanspec-launcher mcp-config {name} --write --project FOLDER",
+            hint=f"leanspec-launcher mcp-config {client.name} --write --project FOLDER",
         )
     return str(project)
 

@@ -8,8 +8,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from leanspec_launcher.manage.options import CommandReport
 
 from . import effects
 from .change import Change, put_in, servers_in, take_out, written
-from .choice import Wish, choose
+from .choice import ChangeOptions, choose
 from .entry import install_link
 from .places import (
     PROJECT,
@@ -42,9 +42,8 @@ from .places import (
     home,
     is_home,
     is_present,
-    project_above,
 )
-from .table import CLIENTS, NAME, RENAMED, Client, Form, name_of
+from .table import CLIENTS, NAME, RENAMED, Client, Form
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SCOPES = (PROJECT, USER)
@@ -53,33 +52,6 @@ Result = dict[str, object]
 SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 # Names of Claude Code's own, of opencode's newer form, and of JavaScript's objects.
 RESERVED = ("workspace", "claude-in-chrome", "servers", "constructor", "prototype")
-
-
-@dataclass(frozen=True)
-class ChangeOptions:
-    """Options about a change of a client's file, by their names on the command line."""
-
-    project: Path | None
-    scope: str | None
-    name: str
-    remove: bool
-    portable: bool | None
-    pin: bool
-    enable: bool
-    yes: bool
-    dry_run: bool
-    force: bool
-
-    @property
-    def wish(self) -> Wish:
-        """What was asked for about the command."""
-        return Wish(self.project, self.portable, has_version=self.pin)
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the project: the one that is named, or that this folder is in."""
-        here = Path.cwd()
-        return (self.project or project_above(here) or here).absolute()
 
 
 FORMER_NAMES = ", ".join(f"{old} (now {new})" for old, new in RENAMED.items())
@@ -195,8 +167,7 @@ def command(
     if policy:
         return _print_policy(row, options)
     if write or options.remove:
-        scope = options.scope or _usual_scope(row, options)
-        return _report(_change(row, options, scope))
+        return _report(_change(row, options, _scope(row, options)))
     return _print_entry(row, options)
 
 
@@ -241,9 +212,7 @@ def _list_clients(options: ChangeOptions) -> CommandReport:
         {
             "client": name,
             "title": client.title,
-            "file": str(
-                file_to_change(client, _usual_scope(client, options), options.folder)
-            ),
+            "file": str(file_to_change(client, _scope(client, options), options.folder)),
             "is_present": is_present(client) or _is_in_project(client, options),
         }
         for name, client in CLIENTS.items()
@@ -274,15 +243,15 @@ def _short(path: str) -> str:
 def _print_entry(client: Client, options: ChangeOptions) -> CommandReport:
     """Print what `--write` would add, and on standard error the file that it goes into."""
     try:
-        scope = options.scope or _usual_scope(client, options)
+        scope = _scope(client, options)
         file = str(_place(client, options, scope).path)
     except CommandError:  # a user without a home folder, or a folder that is no project's
         if options.scope:
             raise
         scope, file = USER, ""
-    server = choose(client, scope, options.wish).server
+    server, _ = choose(client, scope, options)
     text = written(client, options.name, server)
-    result: Result = {"client": name_of(client), "text": text}
+    result: Result = {"client": client.name, "text": text}
     if file:
         result["file"] = file
         other = " (your own file, for all projects: `--scope user`)"
@@ -292,10 +261,11 @@ def _print_entry(client: Client, options: ChangeOptions) -> CommandReport:
     return _report([{**result, "command": server.words, "cwd": server.cwd}])
 
 
-def _usual_scope(client: Client, options: ChangeOptions) -> str:
-    """Return the scope of a client's file, if none is asked for: the project's, where there is one."""
+def _scope(client: Client, options: ChangeOptions) -> str:
+    """Return the scope of a client's file: if none is asked for, the project's, where there is one."""
     # In the home folder, a project's file may be the user's own.
-    return PROJECT if client.project and not is_home(options.folder) else USER
+    usual = PROJECT if client.project and not is_home(options.folder) else USER
+    return options.scope or usual
 
 
 def _change_all(options: ChangeOptions) -> CommandReport:
@@ -334,8 +304,8 @@ def _has_server(client: Client, options: ChangeOptions) -> bool:
     if not client.project or is_home(options.folder):
         return False
     paths = files(client, PROJECT, options.folder)
-    places = [ServersFile(path, PROJECT, client.table) for path in paths]
-    return any(options.name in servers_in(client, place) for place in places)
+    places = [ServersFile(client, path, PROJECT) for path in paths]
+    return any(options.name in servers_in(place) for place in places)
 
 
 def _is_in_project(client: Client, options: ChangeOptions) -> bool:
@@ -355,79 +325,63 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> Result:
     if client.ended:
         raise CommandError(
             f"cannot add a server to {client.title}: {client.ended}",
-            hint=f"leanspec-launcher mcp-config {name_of(client)} --remove",
+            hint=f"leanspec-launcher mcp-config {client.name} --remove",
         )
     place = _place(client, options, scope)
-    choice = choose(client, scope, options.wish)
-    if _is_for_hand(client, place):
+    server, reason = choose(client, scope, options)
+    if _is_for_hand(place):
         echo(f"{client.title}: add this to `{place.path}` yourself")
-        text = written(client, options.name, choice.server)
+        text = written(client, options.name, server)
         echo_text(text)
-        return _result(client, place.path, "for you to change", text=text)
-    change = put_in(
-        client,
-        place,
-        options.name,
-        choice.server,
-        enable=options.enable,
-        force=options.force,
-    )
-    effects.must_be_readable(client, place, change.after)
-    effects.must_hide_nothing(client, place, options.folder)
-    effects.must_agree(client, place, options.name, choice.server, options.folder)
-    remarks = [
-        *change.remarks,
-        *effects.remarks(
-            client,
-            place,
-            options.name,
-            choice.server,
-            options.folder,
-            enable=options.enable,
-        ),
-    ]
-    if not change.difference:
-        echo(f"{client.title}: `{change.file.path}` has it already")
-    else:
-        change.file.check()
-        echo(f"{client.title}: `{change.file.path}`")
-        echo_text(change.difference)
-        echo_sentence(f"  {choice.reason}")
+        return _result(place, "for you to change", text)
+    change = put_in(place, options.name, server, enable=options.enable, force=options.force)
+    entry = effects.Entry(place, options.name, options.folder)
+    effects.must_be_readable(place, change.after)
+    effects.must_hide_nothing(place, options.folder)
+    effects.must_agree(entry, server)
+    remarks = [*change.remarks, *effects.remarks(entry, server, enable=options.enable)]
+    _print_change(client, change, "has it already", [reason])
     for remark in remarks:
         echo_sentence(f"  {remark}")
-    return _make(client, change, options)
+    return _make(place, change, options)
 
 
 def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
-    paths = [
-        path for path in former(client, scope, options.folder) if os.path.lexists(path)
-    ]
-    places = [_place(client, options, scope)]
-    places += [ServersFile(path, scope, client.table) for path in paths]
-    if paths and not os.path.lexists(places[0].path):
-        del places[0]
-    if _is_for_hand(client, places[0]):
+    paths = filter(os.path.lexists, former(client, scope, options.folder))
+    others = [ServersFile(client, path, scope) for path in paths]
+    place = _place(client, options, scope)
+    places = others if others and not place.exists else [place, *others]
+    if _is_for_hand(places[0]):
         keys = ".".join((*client.table, options.name))
         echo(f"{client.title}: take `{keys}` out of `{places[0].path}` yourself")
-        return [_result(client, places[0].path, "for you to change")]
+        return [_result(places[0], "for you to change")]
     results = []
     root = options.folder if scope == PROJECT else home()
     for place in places:
-        change = take_out(client, place, options.name, root, force=options.force)
-        if not change.difference:
-            echo(f"{client.title}: `{change.file.path}` has no such server")
-        else:
-            change.file.check()
-            echo(f"{client.title}: `{change.file.path}`")
-            echo_text(change.difference)
-            for reader in effects.readers(client, place, options.folder):
-                echo_sentence(f"  {reader}")
-        results.append(_make(client, change, options))
+        change = take_out(place, options.name, root, force=options.force)
+        readers = effects.readers(place, options.folder)
+        _print_change(client, change, "has no such server", readers)
+        results.append(_make(place, change, options))
     # In a dry run, what would be taken out is still there.
     gone = places if options.dry_run else []
     for remark in effects.left(client, options.name, options.folder, gone):
         echo_sentence(remark)
     return results
+
+
+def _print_change(
+    client: Client, change: Change, unchanged: str, remarks: Iterable[str]
+) -> None:
+    """Print the lines that change and what is to be said of them, or that none does."""
+    path = change.file.path
+    if not change.difference:
+        echo(f"{client.title}: `{path}` {unchanged}")
+        return
+    change.file.check()
+    echo(f"{client.title}: `{path}`")
+    echo_text(change.difference)
+    for remark in remarks:
+        echo_sentence(f"  {remark}")
 
 
 def _place(client: Client, options: ChangeOptions, scope: str) -> ServersFile:
@@ -459,41 +413,43 @@ def _place(client: Client, options: ChangeOptions, scope: str) -> ServersFile:
 
 def _deciding(client: Client, options: ChangeOptions, scope: str) -> ServersFile:
     """Return the file in which a server stands, or else the one that decides about a new one."""
-    if client.is_merged:
-        for path in files(client, scope, options.folder):
-            place = ServersFile(path, scope, client.table)
-            if os.path.lexists(path) and options.name in servers_in(client, place):
-                return place
-    return ServersFile(file_to_change(client, scope, options.folder), scope, client.table)
+    for path in files(client, scope, options.folder) if client.is_merged else ():
+        place = ServersFile(client, path, scope)
+        if place.exists and options.name in servers_in(place):
+            return place
+    return ServersFile(client, file_to_change(client, scope, options.folder), scope)
 
 
-def _is_for_hand(client: Client, place: ServersFile) -> bool:
+def _is_for_hand(place: ServersFile) -> bool:
     """Tell whether nothing here can change a file: it is YAML, or TOML for a Python that cannot read it."""
-    if client.form is Form.TOML and sys.version_info < (3, 11):
-        return os.path.lexists(place.path)
-    return client.form is Form.YAML
+    form = place.client.form
+    if form is Form.TOML and sys.version_info < (3, 11):
+        return place.exists
+    return form is Form.YAML
 
 
-def _result(client: Client, path: Path, result: str, *, text: str = "") -> Result:
+def _result(place: ServersFile, result: str, text: str = "") -> Result:
     """Return what became of a client's file, for programs."""
     return {
-        "client": name_of(client),
-        "file": str(path),
+        "client": place.client.name,
+        "file": str(place.path),
         "result": result,
         "text": text,
     }
 
 
-def _make(client: Client, change: Change, options: ChangeOptions) -> Result:
+def _make(place: ServersFile, change: Change, options: ChangeOptions) -> Result:
     """Make a change, if there is one, and the user wants it."""
-    path, difference = change.file.path, change.difference
+    # What a link leads to.
+    place = replace(place, path=change.file.path)
+    difference = change.difference
     if not difference:
-        return _result(client, path, "unchanged")
+        return _result(place, "unchanged")
     if options.dry_run:
-        return _result(client, path, "would be changed", text=difference)
+        return _result(place, "would be changed", difference)
     if not options.yes and not _is_confirmed():
         echo("nothing is changed")
-        return _result(client, path, "unchanged")
+        return _result(place, "unchanged")
     copy = change.make()
     result = "changed" if change.file.content else "written"
     words = result
@@ -501,8 +457,8 @@ def _make(client: Client, change: Change, options: ChangeOptions) -> Result:
         result, words = "removed", "removed, and the empty file with it"
     if copy:
         words += f"; the old file is kept as `{copy.name}`"
-    echo_sentence(f"{words}; restart {client.title}")
-    return _result(client, path, result, text=difference)
+    echo_sentence(f"{words}; restart {place.client.title}")
+    return _result(place, result, difference)
 
 
 def _print_policy(client: Client, options: ChangeOptions) -> CommandReport:
@@ -512,8 +468,7 @@ def _print_policy(client: Client, options: ChangeOptions) -> CommandReport:
             f"{client.title} has no known list of allowed servers",
             hint="see the page of the client: " + client.source,
         )
-    scope = options.scope or _usual_scope(client, options)
-    server = choose(client, scope, options.wish).server
+    server, _ = choose(client, _scope(client, options), options)
     words = {
         "NAME": options.name,
         "COMMAND": json.dumps(server.words, ensure_ascii=False),
@@ -524,7 +479,7 @@ def _print_policy(client: Client, options: ChangeOptions) -> CommandReport:
         text = text.replace(word, value)
     echo(f"# {client.title}: {client.policy.place}")
     echo_text(text)
-    result: Result = {"client": name_of(client), "file": client.policy.place}
+    result: Result = {"client": client.name, "file": client.policy.place}
     return _report([{**result, "text": text}])
 
 

@@ -15,14 +15,7 @@ from leanspec_launcher.installers.detect import program_on_path
 from leanspec_launcher.manage.missing import missing_commands, missing_hint
 
 from .change import refusal, servers_in
-from .effects import (
-    change_command,
-    conditions,
-    refused_by_policy,
-    remedy,
-    switched_off,
-    waits,
-)
+from .effects import Entry, our_servers
 from .entry import address_of, is_by_node, is_ours, server_of, switch
 from .places import (
     LOCAL,
@@ -37,7 +30,7 @@ from .places import (
     project_above,
 )
 from .server import ServerCommand, ends, lasting, out_of_folder, version
-from .table import CLIENTS, NAME, Client, ServerFolder, name_of
+from .table import CLIENTS, NAME, Client, ServerFolder
 
 # Options without a value, words of launchers, paths, and names of ours.
 HARMLESS = re.compile(
@@ -63,12 +56,9 @@ class Configured:
 
 
 @dataclass(frozen=True)
-class ConfiguredServer:
+class ConfiguredServer(Entry):
     """An entry that starts our server, or has its name."""
 
-    client: Client
-    place: ServersFile
-    name: str
     value: Any
 
     @property
@@ -105,12 +95,16 @@ class ConfiguredServer:
     def command(self) -> str:
         """What puts it right: the command that changes it, or the one that takes it out."""
         if self.place.scope not in (PROJECT, USER):
-            return remedy(self.client, self.place, self.name)
-        return change_command(self.client, self.place, self.name, "--write")
+            return self.remedy
+        return self.change_command("--write")
 
     def command_with(self, option: str) -> str:
         """Return the command that changes it, with an option."""
         return f"{self.command} {option}" if "--write" in self.command else self.command
+
+    def configured(self, starts: str, problem: str = "", hint: str = "") -> Configured:
+        """Return the entry for the report."""
+        return Configured(self.client.name, self.place.path, starts, problem, hint)
 
 
 def configured(here: Path) -> Iterator[Configured]:
@@ -133,18 +127,16 @@ def _of_client(client: Client, project: Path) -> Iterator[Configured]:
     joined = _joined(client, project)
     with contextlib.suppress(CommandError):  # `mcp-config` says that a variable is no path
         for place in places(client, project):
-            if os.path.lexists(place.path):
-                yield from _of_place(client, place, project, deciding, joined)
+            if place.exists:
+                yield from _of_place(place, project, deciding, joined)
                 if place.scope == MANAGED:
                     if not deciding:
-                        yield _left_out(client, place)
+                        yield _left_out(place)
                     return
         for scope in (PROJECT, USER):
             for path in former(client, scope, project):
                 if os.path.lexists(path):
-                    yield from _no_longer_read(
-                        client, ServersFile(path, scope, client.table)
-                    )
+                    yield from _no_longer_read(ServersFile(client, path, scope), project)
 
 
 def _joined(client: Client, project: Path) -> dict[str, Any]:
@@ -152,78 +144,69 @@ def _joined(client: Client, project: Path) -> dict[str, Any]:
     joined: dict[str, Any] = {}
     with contextlib.suppress(CommandError):
         for place in places(client, project) if client.joins_members else ():
-            for name, entry in servers_in(client, place).items():
-                if isinstance(entry, dict) and not waits(client, place, name, project):
-                    joined[name] = {**entry, **joined.get(name, {})}
+            for name, value in servers_in(place).items():
+                if isinstance(value, dict) and not Entry(place, name, project).is_waiting:
+                    joined[name] = {**value, **joined.get(name, {})}
     return joined
 
 
-def _left_out(client: Client, place: ServersFile) -> Configured:
-    name = name_of(client)
+def _left_out(place: ServersFile) -> Configured:
+    client = place.client
     problem = f"{client.title} starts only the servers in this file"
-    hint = f"an administrator adds it: leanspec-launcher mcp-config {name} --policy"
-    return Configured(name, place.path, "", problem, hint)
+    hint = f"an administrator adds it: leanspec-launcher mcp-config {client.name} --policy"
+    return Configured(client.name, place.path, "", problem, hint)
 
 
 def _of_place(
-    client: Client,
     place: ServersFile,
     project: Path,
     deciding: dict[str, ServersFile],
     joined: dict[str, Any],
 ) -> Iterator[Configured]:
-    name = name_of(client)
+    client = place.client
     try:
-        entries = list(_entries(client, place))
-        refused = refusal(client, place)
+        entries = list(_entries(place, project))
+        refused = refusal(place)
     except Exception as error:  # noqa: BLE001 - one file keeps no other from being looked at
         failure = explained(error)
-        yield Configured(name, place.path, "", failure.message, failure.hint or "")
+        hint = failure.hint or ""
+        yield Configured(client.name, place.path, "", failure.message, hint)
         return
     for entry in entries:
+        is_waiting = entry.is_waiting
         decides = deciding.get(entry.name, place)
-        if not waits(client, place, entry.name, project):
-            decides = deciding.setdefault(entry.name, place)
+        if not is_waiting:
+            deciding[entry.name] = decides
         if client.ended:
-            hint = f"leanspec-launcher mcp-config {name} --remove"
-            problem = f"{client.title}: {client.ended}"
-            yield Configured(name, place.path, entry.starts, problem, hint)
+            hint = f"leanspec-launcher mcp-config {client.name} --remove"
+            yield entry.configured(entry.starts, f"{client.title}: {client.ended}", hint)
         elif decides != place:
             local = " for this project" if decides.scope == LOCAL else ""
-            starts = f"`{entry.name}` is not used: `{decides.path}` decides{local}"
-            yield Configured(name, place.path, starts)
+            yield entry.configured(
+                f"`{entry.name}` is not used: `{decides.path}` decides{local}"
+            )
         elif refused:
             problem = f"{client.title} refuses the whole file: it has {refused}"
-            hint = "take that out of the file"
-            yield Configured(name, place.path, entry.starts, problem, hint)
+            yield entry.configured(entry.starts, problem, "take that out of the file")
         else:
-            value = joined.get(entry.name, entry.value)
-            if waits(client, place, entry.name, project):
-                value = entry.value
-            whole = replace(entry, value=value)
-            problem, hint = _problem(whole, project)
-            starts = "; ".join(
-                [entry.starts, *conditions(client, place, entry.name, project)]
-            )
-            yield Configured(name, place.path, starts, problem, hint)
+            starts = "; ".join([entry.starts, *entry.conditions()])
+            value = entry.value if is_waiting else joined.get(entry.name, entry.value)
+            # The first problem counts.
+            problems = _problems(replace(entry, value=value))
+            yield entry.configured(starts, *next(problems, ()))
 
 
-def _entries(client: Client, place: ServersFile) -> Iterator[ConfiguredServer]:
+def _entries(place: ServersFile, project: Path) -> Iterator[ConfiguredServer]:
     """Yield the entries of a file that have our name, or start our server under another one."""
-    for name, value in servers_in(client, place).items():
-        server = server_of(value)
-        if name == NAME or (server and is_ours(server)):
-            yield ConfiguredServer(client, place, name, value)
+    for name, value in our_servers(place, NAME).items():
+        yield ConfiguredServer(place, name, project, value)
 
 
-def _no_longer_read(client: Client, place: ServersFile) -> Iterator[Configured]:
-    try:
-        entries = list(_entries(client, place))
-    except CommandError:
-        return
-    for entry in entries:
-        problem = f"{client.title} no longer reads this file"
-        yield Configured(name_of(client), place.path, entry.starts, problem, entry.command)
+def _no_longer_read(place: ServersFile, project: Path) -> Iterator[Configured]:
+    with contextlib.suppress(CommandError):
+        for entry in _entries(place, project):
+            problem = f"{place.client.title} no longer reads this file"
+            yield entry.configured(entry.starts, problem, entry.command)
 
 
 def _shown(server: ServerCommand) -> str:
@@ -233,14 +216,10 @@ def _shown(server: ServerCommand) -> str:
     return " ".join([*words[:1], *arguments])
 
 
-def _problem(entry: ConfiguredServer, project: Path) -> tuple[str, str]:
-    """Return what keeps an entry from starting this server in a project, and what helps; both empty if it starts."""
-    return next(_problems(entry, project), ("", ""))
-
-
-def _problems(entry: ConfiguredServer, project: Path) -> Iterator[tuple[str, str]]:
-    server, client = entry.server, entry.client
-    off = switch(client, entry.value)
+def _problems(entry: ConfiguredServer) -> Iterator[tuple[str, str]]:
+    """Yield what keeps an entry from starting this server in its project, each with what helps."""
+    server = entry.server
+    off = switch(entry.client, entry.value)
     if server is None and not off:
         yield "names no command", entry.command_with("--force")
     elif server and not is_ours(server):
@@ -249,12 +228,12 @@ def _problems(entry: ConfiguredServer, project: Path) -> Iterator[tuple[str, str
         yield problem, entry.command_with("--force")
     if off:
         yield f"is switched off, by `{off}`", entry.command_with("--enable")
-    for path, hint in switched_off(client, entry.place.scope, entry.name, project):
+    for path, hint in entry.switched_off():
         yield f"is switched off, by `{path}`", hint
     if server is None:
         return
     inner, folder = entry.started
-    for path, hint in refused_by_policy(client, entry.name, server, project):
+    for path, hint in entry.refused_by_policy(server):
         yield f"is excluded by the lists in `{path}`", hint
     address = address_of(entry.value)
     if address:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.words import shown
@@ -28,91 +30,196 @@ from .places import (
     settings_files,
 )
 from .server import ServerCommand
-from .table import CLIENTS, NAME, Client, name_of
+from .table import CLIENTS, NAME, Client
 
 APPROVED = ("trusted", "TRUST_FOLDER", "TRUST_PARENT")
+# A file, and what helps against what it says.
+Obstacle = tuple[Path, str]
 
 
-def must_be_readable(client: Client, place: ServersFile, after: str) -> None:
+@dataclass(frozen=True)
+class Entry:
+    """A name in a file of a client that works in a project, whether the file has it or not."""
+
+    place: ServersFile
+    name: str
+    project: Path
+
+    @property
+    def client(self) -> Client:
+        """The client that reads the file."""
+        return self.place.client
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a project's file does not decide yet, because the user has not approved it."""
+        if self.place.scope != PROJECT or not self.client.approvals:
+            return False
+        return any(self.switched_off()) or not self.is_approved
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the user has approved a project's server, or its folder or one above it."""
+        for row in self.client.approvals:
+            # A folder's approval may stand under the path of any folder above.
+            folders = [root_of(self.project)]
+            if row.covers_below:
+                folders = [self.project, *self.project.parents]
+            for path in settings_files(self.client, row.file, self.project):
+                for folder in folders:
+                    value = value_at(path, self._filled(row.keys, folder))
+                    if isinstance(value, list):
+                        value = self.name in value or str(folder) in value
+                    if value is row.answer or value in APPROVED:
+                        return True
+        return False
+
+    @property
+    def remedy(self) -> str:
+        """What takes the server out of its place."""
+        if self.place.scope == LOCAL:
+            return f"claude mcp remove {self.name} -s local"
+        if self.place.scope not in (PROJECT, USER):
+            return f"take `{self.name}` out of that file"
+        return self.change_command("--remove")
+
+    def change_command(self, change: str) -> str:
+        """Return the command that changes the server, typed in this folder."""
+        place, here = self.place, Path.cwd()
+        words = ["leanspec-launcher", "mcp-config", self.client.name, change]
+        words += ["--scope", place.scope]
+        is_here = place.folder in (Path(), project_above(here) or here)
+        if place.scope == PROJECT and not is_here:
+            words += ["--project", str(place.folder)]
+        if self.name != NAME:
+            words += ["--name", self.name]
+        return shown([words])
+
+    def conditions(self) -> Iterator[str]:
+        """Yield what a client asks before it starts the server, and where it reads another file."""
+        client, scope = self.client, self.place.scope
+        asks = scope == PROJECT or client.asks_for_users
+        if asks and client.approval and not self.is_approved:
+            yield f"{client.title} {client.approval.replace('NAME', self.name)}"
+        if scope == USER and client.is_desktop and is_in_wsl():
+            yield (
+                f"if {client.title} runs on Windows, it reads another file: type this command"
+                " there"
+            )
+
+    def switched_off(self) -> Iterator[Obstacle]:
+        """Yield the files of settings that switch the server off, each with what switches it on again."""
+        for row in self.client.lists:
+            if self.place.scope not in row.scopes:
+                continue
+            for path in settings_files(self.client, row.file, self.project):
+                # Either `false` for this server, or a list of names.
+                value = value_at(path, self._filled(row.keys, root_of(self.project)))
+                is_off = value is False
+                if isinstance(value, list):
+                    fold = str.lower if row.ignores_case else str
+                    is_listed = fold(self.name) in [fold(str(item)) for item in value]
+                    # Who is missing in a list of the allowed is off.
+                    is_off = is_listed is not row.is_of_allowed
+                if is_off:
+                    yield path, row.hint.replace("NAME", self.name)
+
+    def refused_by_policy(self, server: ServerCommand) -> Iterator[Obstacle]:
+        """Yield the files in which a list of servers leaves this one out, each with what helps."""
+        by_name, by_command = {"serverName": self.name}, {"serverCommand": server.words}
+        templates = self.client.policy.files if self.client.policy else ()
+        for template in templates:
+            for path in settings_files(self.client, template, self.project):
+                denied = value_at(path, ("deniedMcpServers",))
+                allowed = value_at(path, ("allowedMcpServers",))
+                if isinstance(denied, list) and (by_name in denied or by_command in denied):
+                    yield path, f"take `{self.name}` out of its `deniedMcpServers`"
+                elif isinstance(allowed, list) and by_command not in allowed:
+                    rows = [row for row in allowed if isinstance(row, dict)]
+                    names_commands = any("serverCommand" in row for row in rows)
+                    # One command in the list, and a name is no longer enough.
+                    if names_commands or by_name not in allowed:
+                        command = (
+                            f"leanspec-launcher mcp-config {self.client.name} --policy"
+                        )
+                        yield path, f"add what this prints: {command}"
+
+    def others(self) -> Iterator[tuple[ServersFile, Any]]:
+        """Yield the other files whose entry of the name is joined with this one, and that entry."""
+        for other in places(self.client, self.project) if self.client.joins_members else ():
+            if other.path != self.place.path and other.exists:
+                yield other, servers_in(other).get(self.name)
+
+    def _filled(self, keys: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+        return tuple(
+            key.replace("{project}", str(folder)).replace("NAME", self.name) for key in keys
+        )
+
+
+def must_be_readable(place: ServersFile, after: str) -> None:
     """Raise CommandError if a client refuses the whole file, or would with a text in it."""
-    refused = refusal(client, place) or refusal(client, place, after)
+    refused = refusal(place) or refusal(place, after)
     if refused:
         raise CommandError(
-            f"{client.title} refuses the whole file `{place.path}`: it has {refused}",
+            f"{place.client.title} refuses the whole file `{place.path}`: it has {refused}",
             hint="take that out of the file, and type this command again",
         )
 
 
-def must_hide_nothing(writer: Client, place: ServersFile, project: Path) -> None:
+def must_hide_nothing(place: ServersFile, project: Path) -> None:
     """Raise CommandError if a file would keep another client from servers that it reads now."""
     if place.scope != PROJECT:
         return
     for client in CLIENTS.values():
-        paths = files(client, PROJECT, project)
-        if client.is_merged or place.path not in paths:
+        if client.is_merged or place.path not in files(client, PROJECT, project):
             continue
-        if client.takes_bare and client is not writer and has_bare_servers(place):
+        if client.takes_bare and client is not place.client and has_bare_servers(place):
             raise CommandError(
                 f"a table of servers in `{place.path}` would hide those at its top level from"
                 f" {client.title}",
                 hint=f"move them into `{place.table[0]}`, and type this command again",
             )
-        if os.path.lexists(place.path):
-            continue
         hidden = file_to_change(client, PROJECT, project)
-        if hidden != place.path:
+        if hidden != place.path and not place.exists:
             raise CommandError(
                 f"a new `{place.path}` would keep {client.title} from reading `{hidden}`",
                 hint="write your own file, `--scope user`, or move that one's servers to the new file",
             )
 
 
-def must_agree(
-    client: Client, place: ServersFile, name: str, server: ServerCommand, project: Path
-) -> None:
+def must_agree(entry: Entry, server: ServerCommand) -> None:
     """Raise CommandError if a client would join an entry with another one, and start something else then."""
     # Without a folder of its own, this entry would be started in the other one's.
     harmful = (*OF_ANOTHER_KIND, *([] if server.cwd else ["cwd"]))
-    for other in places(client, project) if client.joins_members else ():
-        if other.path == place.path or not os.path.lexists(other.path):
-            continue
-        entry = servers_in(client, other).get(name)
-        members = entry if isinstance(entry, dict) else {}
-        surplus = [key for key in harmful if key in members]
+    for other, members in entry.others():
+        surplus = [key for key in harmful if isinstance(members, dict) and key in members]
         if surplus:
             raise CommandError(
-                f"{client.title} would merge `{name}` with the one in `{other.path}`, and use its"
-                f" `{surplus[0]}` for both",
+                f"{entry.client.title} would merge `{entry.name}` with the one in `{other.path}`,"
+                f" and use its `{surplus[0]}` for both",
                 hint="rename that one, or choose another name: `--name NAME`",
             )
 
 
-def remarks(
-    client: Client,
-    place: ServersFile,
-    name: str,
-    server: ServerCommand,
-    project: Path,
-    *,
-    enable: bool,
-) -> Iterator[str]:
+def remarks(entry: Entry, server: ServerCommand, *, enable: bool) -> Iterator[str]:
     """Yield what someone who changes this file has to know, a sentence each."""
-    yield from twice(client, place, name)
-    yield from readers(client, place, project)
+    client, place, project = entry.client, entry.place, entry.project
+    for other in our_servers(place, entry.name):
+        if other != entry.name:
+            yield (
+                f"`{other}` in this file starts this server, too: `--remove --name {other}` removes it"
+            )
+    yield from readers(place, project)
     if place.scope == PROJECT and not is_project(project):
         yield f"there are no specs in `{project}` yet: `lean-spec init` creates them"
-    yield from _hidden(client, place, name, project)
-    entry = servers_in(client, place).get(name)
-    explicit = entry if isinstance(entry, dict) else {}
-    for path, key in _switched_off_by_another(client, place, name, project):
-        if key in explicit or enable:
-            continue
-        yield f"it stays switched off, by `{key}` in `{path}`"
-    for path, hint in switched_off(client, place.scope, name, project):
+    yield from _hidden(entry)
+    if not enable:
+        yield from _switched_off_by_another(entry)
+    for path, hint in entry.switched_off():
         yield f"it stays switched off, by `{path}`: {hint}"
-    for path, hint in refused_by_policy(client, name, server, project):
+    for path, hint in entry.refused_by_policy(server):
         yield f"{client.title} does not start it: the lists in `{path}` exclude it: {hint}"
-    yield from conditions(client, place, name, project)
+    yield from entry.conditions()
     for path in files(client, USER, project) if place.scope == USER else ():
         if path != place.path and os.path.lexists(path) and not client.is_merged:
             yield f"`{path}` exists, too: it belongs to another installation, and is not changed"
@@ -120,26 +227,24 @@ def remarks(
         yield client.remark
 
 
-def conditions(
-    client: Client, place: ServersFile, name: str, project: Path
-) -> Iterator[str]:
-    """Yield what a client asks before it starts a server of a file, and where it reads another one."""
-    asks = place.scope == PROJECT or client.asks_for_users
-    if asks and client.approval and not is_approved(client, name, project):
-        yield f"{client.title} {client.approval.replace('NAME', name)}"
-    if place.scope == USER and client.is_desktop and is_in_wsl():
-        yield (
-            f"if {client.title} runs on Windows, it reads another file: type this command"
-            " there"
-        )
+def _switched_off_by_another(entry: Entry) -> Iterator[str]:
+    """Name the files whose entry is joined with this one, and switches it off."""
+    value = servers_in(entry.place).get(entry.name)
+    answers = {**dict(entry.client.new_entry), **(value if isinstance(value, dict) else {})}
+    for file, members in entry.others():
+        key = switch(entry.client, members)
+        if key and key not in answers:
+            yield f"it stays switched off, by `{key}` in `{file.path}`"
 
 
-def waits(client: Client, place: ServersFile, name: str, project: Path) -> bool:
-    """Tell whether a project's file does not decide yet, because the user has not approved it."""
-    if place.scope != PROJECT or not client.approvals:
-        return False
-    is_rejected = any(switched_off(client, PROJECT, name, project))
-    return is_rejected or not is_approved(client, name, project)
+def our_servers(place: ServersFile, name: str) -> dict[str, Any]:
+    """Return the entries of a file that have a name, or start our server under another one."""
+    entries = {}
+    for other, value in servers_in(place).items():
+        server = server_of(value)
+        if other == name or (server and is_ours(server)):
+            entries[other] = value
+    return entries
 
 
 def left(
@@ -151,172 +256,61 @@ def left(
     """
     for place in places(client, project):
         with contextlib.suppress(CommandError):
-            servers = servers_in(client, place) if os.path.lexists(place.path) else {}
-            for other, entry in servers.items():
-                server = server_of(entry)
-                if other == name and place in gone:
-                    continue
-                if other == name or (server and is_ours(server)):
-                    command = remedy(client, place, other)
+            for other in our_servers(place, name) if place.exists else ():
+                if other != name or place not in gone:
+                    command = Entry(place, other, project).remedy
                     yield f"{client.title}: `{other}` is still in `{place.path}`: {command}"
 
 
-def twice(client: Client, place: ServersFile, name: str) -> Iterator[str]:
-    """Yield the other names under which a file starts our server."""
-    for other, entry in servers_in(client, place).items():
-        server = server_of(entry)
-        if other != name and server and is_ours(server):
-            yield (
-                f"`{other}` in this file starts this server, too: `--remove --name {other}` removes it"
-            )
-
-
-def _switched_off_by_another(
-    client: Client, place: ServersFile, name: str, project: Path
-) -> Iterator[tuple[Path, str]]:
-    """Yield the files whose entry of the name is joined with this one, and switches it off."""
-    for other in places(client, project) if client.joins_members else ():
-        if other.path != place.path and os.path.lexists(other.path):
-            key = switch(client, servers_in(client, other).get(name))
-            if key and key not in dict(client.new_entry):
-                yield other.path, key
-
-
-def switched_off(
-    client: Client, scope: str, name: str, project: Path
-) -> Iterator[tuple[Path, str]]:
-    """Yield the files of settings that switch a server off, each with what switches it on again."""
-    for row in client.lists:
-        if scope not in row.scopes:
-            continue
-        for path in settings_files(client, row.file, project):
-            # Either `false` for this server, or a list of names.
-            value = value_at(path, _filled(row.keys, name, root_of(project)))
-            is_off = value is False
-            if isinstance(value, list):
-                names = [str(item) for item in value]
-                if row.ignores_case:
-                    names = [item.lower() for item in names]
-                listed = (name.lower() if row.ignores_case else name) in names
-                # Who is missing in a list of the allowed is off.
-                is_off = listed is not row.is_of_allowed
-            if is_off:
-                yield path, row.hint.replace("NAME", name)
-
-
-def refused_by_policy(
-    client: Client, name: str, server: ServerCommand, project: Path
-) -> Iterator[tuple[Path, str]]:
-    """Yield the files in which a list of servers leaves this one out, each with what helps."""
-    by_name, by_command = {"serverName": name}, {"serverCommand": server.words}
-    for template in client.policy.files if client.policy else ():
-        for path in settings_files(client, template, project):
-            denied = value_at(path, ("deniedMcpServers",))
-            allowed = value_at(path, ("allowedMcpServers",))
-            if isinstance(denied, list) and (by_name in denied or by_command in denied):
-                yield path, f"take `{name}` out of its `deniedMcpServers`"
-            elif isinstance(allowed, list) and by_command not in allowed:
-                rows = [row for row in allowed if isinstance(row, dict)]
-                names_commands = any("serverCommand" in row for row in rows)
-                # One command in the list, and a name is no longer enough.
-                if names_commands or by_name not in allowed:
-                    command = f"leanspec-launcher mcp-config {name_of(client)} --policy"
-                    yield path, f"add what this prints: {command}"
-
-
-def is_approved(client: Client, name: str, project: Path) -> bool:
-    """Tell whether the user has approved a project's server, or its folder or one above it."""
-    for row in client.approvals:
-        root = root_of(project)
-        # A folder's approval may stand under the path of any folder above.
-        folders = [project, *project.parents] if row.covers_below else [root]
-        for path in settings_files(client, row.file, project):
-            for folder in folders:
-                value = value_at(path, _filled(row.keys, name, folder))
-                if isinstance(value, list):
-                    value = name in value or str(folder) in value
-                if value is row.answer or value in APPROVED:
-                    return True
-    return False
-
-
-def _filled(keys: tuple[str, ...], name: str, folder: Path) -> tuple[str, ...]:
-    return tuple(
-        key.replace("{project}", str(folder)).replace("NAME", name) for key in keys
-    )
-
-
-def readers(client: Client, place: ServersFile, project: Path) -> Iterator[str]:
+def readers(place: ServersFile, project: Path) -> Iterator[str]:
     """Yield the other clients that read a file, and why one of them refuses it."""
     for other in CLIENTS.values():
         with contextlib.suppress(CommandError):  # a variable of that one is no path
             paths = files(other, place.scope, project)
             paths += [project / name for name in other.other_project]
-            if other is client or place.path not in paths:
+            if other is place.client or place.path not in paths:
                 continue
-            if os.path.lexists(place.path) and has_bare_servers(place):
+            if place.exists and has_bare_servers(place):
                 continue  # only the one that takes such a file writes into it
-            refused = refusal(other, place)
-            yield f"{other.title} reads this file, too" + (
-                f", and refuses it: it has {refused}" if refused else ""
-            )
+            refused = refusal(ServersFile(other, place.path, place.scope))
+            reason = f", and refuses it: it has {refused}" if refused else ""
+            yield f"{other.title} reads this file, too{reason}"
 
 
-def _hidden(client: Client, place: ServersFile, name: str, project: Path) -> Iterator[str]:
+def _hidden(entry: Entry) -> Iterator[str]:
     """Name what decides about a server before a file is asked."""
-    is_above = True
-    for other in places(client, project):
-        if other == place:
+    project, is_above = entry.project, True
+    for place in places(entry.client, project):
+        if place == entry.place:
             is_above = False
-            if not waits(client, place, name, project):
+            if not entry.is_waiting:
                 return
-        if other == place or not os.path.lexists(other.path):
+        if place == entry.place or not place.exists:
             continue
-        if other.scope == MANAGED:
-            yield f"the administrator's file `{other.path}` decides: {client.title} reads no other"
+        if place.scope == MANAGED:
+            title = entry.client.title
+            yield f"the administrator's file `{place.path}` decides: {title} reads no other"
             return
-        entry = servers_in(client, other).get(name)
-        if entry is not None:
-            server = server_of(entry)
+        other, value = Entry(place, entry.name, project), servers_in(place).get(entry.name)
+        if value is not None:
+            server = server_of(value)
             starts = f", and starts `{server.command}`" if server else ""
             condition = ""
             # It comes later, but this one does not count before it is approved.
             if not is_above:
                 condition = "until you approve this one, "
-            elif waits(client, other, name, project):
+            elif other.is_waiting:
                 condition = "once it is approved, "
-            file = _short(other.path, project)
-            change = remedy(client, other, name)
-            change = change if "`" in change else f"`{change}`"
+            file, remedy = _short(place.path, project), other.remedy
+            change = remedy if "`" in remedy else f"`{remedy}`"
             yield (
                 f"in this project, {condition}`{file}` takes precedence{starts};"
                 f" to use the entry of this file: {change}"
             )
-            if is_above and not waits(client, other, name, project):
+            if is_above and not other.is_waiting:
                 return
 
 
 def _short(path: Path, project: Path) -> Path:
     """Return a path from the folder of the project, if it is below."""
     return path.relative_to(project) if project in path.parents else path
-
-
-def remedy(client: Client, place: ServersFile, name: str) -> str:
-    """Return what takes a server out of a place."""
-    if place.scope == LOCAL:
-        return f"claude mcp remove {name} -s local"
-    if place.scope not in (PROJECT, USER):
-        return f"take `{name}` out of that file"
-    return change_command(client, place, name, "--remove")
-
-
-def change_command(client: Client, place: ServersFile, name: str, change: str) -> str:
-    """Return the command that changes a server in a file, typed in this folder."""
-    words = ["leanspec-launcher", "mcp-config", name_of(client), change]
-    words += ["--scope", place.scope]
-    here = Path.cwd()
-    if place.scope == PROJECT and place.folder not in (Path(), project_above(here) or here):
-        words += ["--project", str(place.folder)]
-    if name != NAME:
-        words += ["--name", name]
-    return shown([words])

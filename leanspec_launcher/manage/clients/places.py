@@ -25,12 +25,23 @@ IN_PROJECT = "{project}/"
 class ServersFile:
     """A file from which a client reads servers."""
 
+    client: Client
     path: Path
     scope: str
-    table: Keys
-    """The keys that lead to the servers in it."""
+    own_table: Keys = ()
+    """The keys that lead to the servers in it, if they are not the client's."""
     folder: Path = field(default=Path(), compare=False)
     """The folder of the project that it is of, which may be above the one that is looked at."""
+
+    @property
+    def table(self) -> Keys:
+        """The keys that lead to the servers in it."""
+        return self.own_table or self.client.table
+
+    @property
+    def exists(self) -> bool:
+        """Whether a file or a link has its name."""
+        return os.path.lexists(self.path)
 
 
 def places(client: Client, project: Path) -> Iterator[ServersFile]:
@@ -39,7 +50,8 @@ def places(client: Client, project: Path) -> Iterator[ServersFile]:
         if scope == LOCAL:
             root = os.path.realpath(root_of(project))
             table = tuple(key.replace("{project}", root) for key in client.local)
-            yield ServersFile(file_to_change(client, USER, project), scope, table)
+            path = file_to_change(client, USER, project)
+            yield ServersFile(client, path, scope, table)
         folders = _upwards(client, project) if scope == PROJECT else [project]
         for folder in folders if scope != LOCAL else ():
             paths = files(client, scope, folder)
@@ -49,7 +61,7 @@ def places(client: Client, project: Path) -> Iterator[ServersFile]:
                 new = [file_to_change(client, scope, project)] if is_first else []
                 paths = (existing or new)[:1]
             for path in paths:
-                yield ServersFile(path, scope, client.table, folder)
+                yield ServersFile(client, path, scope, folder=folder)
 
 
 def _upwards(client: Client, project: Path) -> list[Path]:
@@ -112,12 +124,10 @@ def is_present(client: Client, *, for_removal: bool = False) -> bool:
 
     For a removal, a file that the client has read once counts, and a folder does not.
     """
+    paths = _expand(client.user, client)
     if for_removal:
-        paths = [*_expand(client.user, client), *_expand(client.former, client)]
-        return any(map(os.path.lexists, paths))
-    return any(
-        os.path.lexists(path) or _is_expected(path) for path in _expand(client.user, client)
-    )
+        return any(map(os.path.lexists, paths + _expand(client.former, client)))
+    return any(os.path.lexists(path) or _is_expected(path) for path in paths)
 
 
 def home() -> Path:
@@ -194,31 +204,32 @@ def folders() -> dict[str, str]:
     xdg = _absolute("XDG_CONFIG_HOME", "~/.config")
     if sys.platform == "win32":
         roaming = _absolute("APPDATA", "~/AppData/Roaming")
-        local = _absolute("LOCALAPPDATA", "~/AppData/Local")
         return {
+            **_administrators(_absolute("ProgramData", "C:/ProgramData")),
             "settings": roaming,
             "xdg": xdg,
             "goose": f"{roaming}/Block/goose/config",
             "zed": f"{roaming}/Zed",
-            "packages": f"{local}/Packages",
+            "packages": f"{_absolute('LOCALAPPDATA', '~/AppData/Local')}/Packages",
             "config": roaming,
-            **_administrators(_absolute("ProgramData", "C:/ProgramData")),
             "claude-code": f"{_absolute('ProgramFiles', 'C:/Program Files')}/ClaudeCode",
         }
     if sys.platform == "darwin":
+        library = "/Library/Application Support"
         return {
-            "settings": "~/Library/Application Support",
+            **_administrators(library),
+            "settings": f"~{library}",
             "xdg": xdg,
             "goose": "~/.config/goose",
             "zed": "~/.config/zed",
             "config": xdg,
-            **_administrators("/Library/Application Support"),
             "etc": "/etc",
-            "claude-code": "/Library/Application Support/ClaudeCode",
-            "gemini-cli": "/Library/Application Support/GeminiCli",
-            "qwen-code": "/Library/Application Support/QwenCode",
+            "claude-code": f"{library}/ClaudeCode",
+            "gemini-cli": f"{library}/GeminiCli",
+            "qwen-code": f"{library}/QwenCode",
         }
     return {
+        **_administrators("/etc"),
         "settings": xdg,
         "xdg": xdg,
         "goose": f"{xdg}/goose",
@@ -226,7 +237,6 @@ def folders() -> dict[str, str]:
         "config": xdg,
         "flatpak": "~/.var/app",
         "etc": "/etc",
-        **_administrators("/etc"),
     }
 
 

@@ -75,11 +75,13 @@ class Approval:
 class Client:
     """An MCP client."""
 
+    name: str
+    """What it is called on the command line."""
     title: str
     source: str
     """The page of the client's own documentation that says where its servers are."""
-    checked: dt.date
-    """The day on which this row was compared with that page, the sources, or the client itself."""
+    checked: dt.date = dt.date(2026, 11, 29)
+    """The day on which its row was compared with that page, the sources, or the client itself."""
     table: tuple[str, ...] = ("mcpServers",)
     """The keys that lead to its servers."""
 
@@ -161,11 +163,6 @@ class Client:
     """Whether it has windows: in WSL, such a program is one of Windows."""
 
 
-def checked(month: int, day: int) -> dt.date:
-    """Return the day of a check in 2026."""
-    return dt.date(2026, month, day)
-
-
 # What a variable begins with.
 BRACED, DOLLAR = r"\$\{", r"\$\w|\$\{"
 # What RFC 8259 does not have.
@@ -201,11 +198,11 @@ def settings_of_gemini(name: str) -> tuple[Switch, ...]:
     return (*excluded, *allowed)
 
 
-CLIENTS: dict[str, Client] = {
-    "amp": Client(
+_ROWS = (
+    Client(
+        "amp",
         "Amp",
         "https://ampcode.com/manual#mcp",
-        checked(11, 29),
         table=("amp.mcpServers",),
         user=("{xdg}/amp/settings.json", "{xdg}/amp/settings.jsonc"),
         project=(".amp/settings.json", ".amp/settings.jsonc"),
@@ -220,10 +217,10 @@ CLIENTS: dict[str, Client] = {
             ('{"matches": {"command": PROGRAM}, "action": "allow"}',),
         ),
     ),
-    "antigravity": Client(
+    Client(
+        "antigravity",
         "Antigravity",
         "https://antigravity.google/docs/mcp",
-        checked(11, 29),
         user=("~/.gemini/config/mcp_config.json",),
         project=(".agents/mcp_config.json",),
         former=(
@@ -236,10 +233,10 @@ CLIENTS: dict[str, Client] = {
         start_in_project=ServerFolder.ELSEWHERE,
         is_desktop=True,
     ),
-    "claude": Client(
+    Client(
+        "claude",
         "Claude Code",
         "https://code.claude.com/docs/en/mcp",
-        checked(11, 29),
         scopes=("managed", "local", "project", "user"),
         managed=("{claude-code}/managed-mcp.json",),
         local=("projects", "{project}", "mcpServers"),
@@ -285,10 +282,10 @@ CLIENTS: dict[str, Client] = {
         ),
         expands=BRACED,
     ),
-    "claude-desktop": Client(
+    Client(
+        "claude-desktop",
         "Claude Desktop",
         "https://modelcontextprotocol.io/docs/develop/connect-local-servers",
-        checked(11, 29),
         user=(
             "{packages}/Claude_*/LocalCache/Roaming/Claude/claude_desktop_config.json",
             "{settings}/Claude/claude_desktop_config.json",
@@ -303,10 +300,10 @@ CLIENTS: dict[str, Client] = {
         remark="Quit it first: it writes this file itself, from what it read when it started.",
         is_desktop=True,
     ),
-    "cline": Client(
+    Client(
+        "cline",
         "Cline",
         "https://docs.cline.bot/mcp/mcp-overview",
-        checked(11, 29),
         user=("~/.cline/data/settings/cline_mcp_settings.json",),
         former=(
             f"{CODE}/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
@@ -322,10 +319,10 @@ CLIENTS: dict[str, Client] = {
         has_cwd=True,
         policy=Policy("`allowedMCPServers` of the organisation", ('{"id": "NAME"}',)),
     ),
-    "codex": Client(
+    Client(
+        "codex",
         "Codex",
         "https://developers.openai.com/codex/mcp",
-        checked(11, 29),
         table=("mcp_servers",),
         scopes=("system", "project", "user"),
         system=("{etc}/codex/managed_config.toml",),
@@ -347,10 +344,10 @@ CLIENTS: dict[str, Client] = {
             ("[mcp_servers.NAME.identity]", "command = PROGRAM"),
         ),
     ),
-    "continue": Client(
+    Client(
+        "continue",
         "Continue",
         "https://docs.continue.dev/customize/deep-dives/mcp",
-        checked(11, 29),
         user=("~/.continue/mcpServers/leanspec.json",),
         project=(".continue/mcpServers/leanspec.json",),
         variables=(("CONTINUE_GLOBAL_DIR", "~/.continue"),),
@@ -359,10 +356,10 @@ CLIENTS: dict[str, Client] = {
         start=ServerFolder.PROJECT,
         remark="Its command `cn` reads `~/.continue/config.yaml` alone.",
     ),
-    "copilot": Client(
+    Client(
+        "copilot",
         "GitHub Copilot CLI",
         "https://docs.github.com/en/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers",
-        checked(11, 29),
         user=("~/.copilot/mcp-config.json",),
         project=(".mcp.json", ".github/mcp.json"),
         parents="git",
@@ -398,10 +395,10 @@ CLIENTS: dict[str, Client] = {
         ),
         expands=DOLLAR,
     ),
-    "cursor": Client(
+    Client(
+        "cursor",
         "Cursor",
         "https://cursor.com/docs/mcp",
-        checked(11, 29),
         user=("~/.cursor/mcp.json",),
         project=(".cursor/mcp.json",),
         types=("stdio",),
@@ -413,10 +410,10 @@ CLIENTS: dict[str, Client] = {
         is_desktop=True,
         expands=BRACED,
     ),
-    "devin": Client(
+    Client(
+        "devin",
         "Devin Desktop",
         "https://docs.devin.ai/cli/extensibility/mcp/configuration",
-        checked(11, 29),
         user=("{config}/devin/mcp_config.json",),
         project=(".devin/mcp_config.local.json", ".devin/mcp_config.json"),
         is_merged=True,
@@ -430,10 +427,10 @@ CLIENTS: dict[str, Client] = {
         is_desktop=True,
         expands=BRACED,
     ),
-    "gemini": Client(
+    Client(
+        "gemini",
         "Gemini CLI",
         "https://geminicli.com/docs/tools/mcp-server",
-        checked(11, 29),
         scopes=("system", "project", "user"),
         system=("{gemini-cli}/settings.json",),
         user=("~/.gemini/settings.json",),
@@ -462,10 +459,10 @@ CLIENTS: dict[str, Client] = {
         remark="Personal accounts have Antigravity instead.",
         expands=DOLLAR,
     ),
-    "goose": Client(
+    Client(
+        "goose",
         "Goose",
         "https://block.github.io/goose/docs/guides/config-files",
-        checked(11, 29),
         table=("extensions",),
         user=("{GOOSE_PATH_ROOT}/config/config.yaml", "{goose}/config.yaml"),
         form=Form.YAML,
@@ -474,18 +471,18 @@ CLIENTS: dict[str, Client] = {
         off=(("enabled", False),),
         start=ServerFolder.PROJECT,
     ),
-    "junie": Client(
+    Client(
+        "junie",
         "Junie (JetBrains)",
         "https://junie.jetbrains.com/docs/junie-cli-mcp-configuration.html",
-        checked(11, 29),
         user=("~/.junie/mcp/mcp.json",),
         project=(".junie/mcp/mcp.json",),
         off=(),
     ),
-    "kiro": Client(
+    Client(
+        "kiro",
         "Kiro",
         "https://kiro.dev/docs/mcp/configuration",
-        checked(11, 29),
         user=("~/.kiro/settings/mcp.json",),
         project=(".kiro/settings/mcp.json",),
         start=ServerFolder.ELSEWHERE,
@@ -497,10 +494,10 @@ CLIENTS: dict[str, Client] = {
         is_desktop=True,
         expands=BRACED,
     ),
-    "lmstudio": Client(
+    Client(
+        "lmstudio",
         "LM Studio",
         "https://lmstudio.ai/docs/app/mcp",
-        checked(11, 29),
         user=("~/.cache/lm-studio/mcp.json", "~/.lmstudio/mcp.json"),
         new="mcp.json",
         variables=(("LMSTUDIO_HOME", "~/.lmstudio"),),
@@ -508,10 +505,10 @@ CLIENTS: dict[str, Client] = {
         remark="It starts the server, without a question, when it starts itself.",
         is_desktop=True,
     ),
-    "opencode": Client(
+    Client(
+        "opencode",
         "opencode",
         "https://opencode.ai/docs/mcp-servers",
-        checked(11, 29),
         table=("mcp",),
         scopes=("system", "project", "user"),
         system=(
@@ -548,10 +545,10 @@ CLIENTS: dict[str, Client] = {
         has_cwd=True,
         expands=r"\{env:|\{file:",
     ),
-    "qwen": Client(
+    Client(
+        "qwen",
         "Qwen Code",
         "https://qwenlm.github.io/qwen-code-docs/en/users/features/mcp",
-        checked(11, 29),
         scopes=("system", "project", "user"),
         system=("{qwen-code}/settings.json",),
         user=("~/.qwen/settings.json",),
@@ -565,10 +562,10 @@ CLIENTS: dict[str, Client] = {
         policy=Policy("`mcp.allowed` in `/etc/qwen-code/settings.json`", ('["NAME"]',)),
         expands=DOLLAR,
     ),
-    "roo": Client(
+    Client(
+        "roo",
         "Roo Code",
         "https://docs.roocode.com/features/mcp/using-mcp-in-roo",
-        checked(11, 29),
         user=(
             f"{CODE}/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
         ),
@@ -579,10 +576,10 @@ CLIENTS: dict[str, Client] = {
         ended="it ended on 2026-05-15",
         expands=BRACED,
     ),
-    "vscode": Client(
+    Client(
+        "vscode",
         "VS Code",
         "https://code.visualstudio.com/docs/agents/reference/mcp-configuration",
-        checked(11, 29),
         table=("servers",),
         user=(
             f"{CODE}/mcp.json",
@@ -609,10 +606,10 @@ CLIENTS: dict[str, Client] = {
         is_desktop=True,
         expands=BRACED,
     ),
-    "zed": Client(
+    Client(
+        "zed",
         "Zed",
         "https://zed.dev/docs/ai/mcp",
-        checked(11, 29),
         table=("context_servers",),
         user=("{zed}/settings.json", "{flatpak}/dev.zed.Zed/config/zed/settings.json"),
         project=(".zed/settings.json",),
@@ -622,13 +619,9 @@ CLIENTS: dict[str, Client] = {
         approval=ASKS_FOR_TRUST,
         is_desktop=True,
     ),
-}
+)
+CLIENTS = {client.name: client for client in _ROWS}
 
 
 RENAMED = {"windsurf": "devin"}
 """What clients were called before."""
-
-
-def name_of(client: Client) -> str:
-    """Return what a client is called on the command line."""
-    return next(name for name, row in CLIENTS.items() if row is client)

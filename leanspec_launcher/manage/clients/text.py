@@ -59,10 +59,10 @@ def with_entry(
     document: dict[str, Any], path: Keys, entry: dict[str, Any]
 ) -> dict[str, Any]:
     """Return a document in which an entry is exactly this one; raises BrokenError if something is in the way."""
-    changed = copy.deepcopy(document)
+    changed = with_table(document, path[:-1])
     table = changed
     for key in path[:-1]:
-        table = table.setdefault(key, {})
+        table = table[key]
         if not isinstance(table, dict):
             raise BrokenError(f"`{key}` is not a table of servers")
     table[path[-1]] = copy.deepcopy(entry)

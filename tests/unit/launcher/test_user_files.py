@@ -376,8 +376,7 @@ def test_no_change_of_a_client_that_writes_at_the_same_time_is_lost(
             if is_linked:
                 os.link(file, file.with_name("dotfile"))
             change = put_in(
-                CLIENTS["qwen"],
-                ServersFile(file, "user", ("mcpServers",)),
+                ServersFile(CLIENTS["qwen"], file, "user"),
                 "leanspec",
                 ServerCommand("leanspec-mcp"),
                 enable=False,
