@@ -92,7 +92,9 @@ def run_on_terminal(command: list[str], *, seconds: float) -> int:
     Raises OSError if it cannot be started, TimeoutError if it takes longer than that many seconds,
     and KeyboardInterrupt after Ctrl-C, when the program has ended too.
     """
-    process = _start(command, None, is_alone=False, output=_standard_error())
+    # Its standard output goes there too, if it is open.
+    output = subprocess.DEVNULL if sys.stderr is None else 2
+    process = _start(command, None, is_alone=False, output=output)
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -101,11 +103,6 @@ def run_on_terminal(command: list[str], *, seconds: float) -> int:
     finally:
         # The terminal sent Ctrl-C to it as well: nothing is read or undone while it still writes.
         process.wait()
-
-
-def _standard_error() -> int:
-    """Return standard error for a program's standard output, if it is open."""
-    return subprocess.DEVNULL if sys.stderr is None else 2
 
 
 def _start(

@@ -65,15 +65,10 @@ class Exchange(NamedTuple):
     words: str
     """Its last line on standard error, or how long it was waited for."""
 
-    def result(self, number: int) -> Message:
-        """Return the result of a request; an empty one if there is none."""
-        result = self.answers.get(number, {}).get("result")
-        return result if isinstance(result, dict) else {}
-
-    def error(self, number: int) -> Message:
-        """Return the error of a request; an empty one if there is none."""
-        error = self.answers.get(number, {}).get("error")
-        return error if isinstance(error, dict) else {}
+    def member(self, number: int, name: str) -> Message:
+        """Return the `result` or `error` of a request; an empty one if there is none."""
+        member = self.answers.get(number, {}).get(name)
+        return member if isinstance(member, dict) else {}
 
 
 class McpServer(NamedTuple):
@@ -172,7 +167,7 @@ def _modern_server(server: McpServer, probe: Exchange, *, tools: bool) -> Server
 
     Raises OSError if it speaks only versions that nobody here knows.
     """
-    result, error = probe.result(FIRST), probe.error(FIRST)
+    result, error = probe.member(FIRST, "result"), probe.member(FIRST, "error")
     supported = result.get("supportedVersions")
     if error.get("code") == UNSUPPORTED_VERSION:
         data = error.get("data")
@@ -185,10 +180,10 @@ def _modern_server(server: McpServer, probe: Exchange, *, tools: bool) -> Server
             f"the server speaks only MCP {versions}, which is newer than this launcher"
         )
     meta = result.get("_meta")
-    identity = _identity(meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None)
-    if MODERN not in supported or identity is None:
+    about = meta.get(f"{META}serverInfo") if isinstance(meta, dict) else None
+    info = _server_info(about, MODERN, probe)
+    if MODERN not in supported or info is None:
         return None
-    info = _server_info(identity, MODERN, probe)
 
     def page(**cursor: object) -> Exchange:
         return server.exchange([modern_request(LISTING, "tools/list", **cursor)])
@@ -210,24 +205,23 @@ def _legacy_server(server: McpServer, *, tools: bool) -> tuple[ServerInfo | None
             return server.exchange([handshake(version), INITIALIZED, listing])
 
         exchange = page() if tools else server.exchange([handshake(version)])
-        result = exchange.result(FIRST)
-        identity = _identity(result.get("serverInfo"))
-        if identity:
-            protocol = str(result.get("protocolVersion", version))
-            info = _server_info(identity, protocol, exchange)
+        result = exchange.member(FIRST, "result")
+        protocol = str(result.get("protocolVersion", version))
+        info = _server_info(result.get("serverInfo"), protocol, exchange)
+        if info:
             return (_with_tools(info, exchange, page) if tools else info), ""
-        if not exchange.error(FIRST):
+        if not exchange.member(FIRST, "error"):
             break
     return None, exchange.words
 
 
-def _server_info(
-    identity: tuple[str, str], protocol: str, exchange: Exchange
-) -> ServerInfo:
-    name, version = identity
+def _server_info(value: object, protocol: str, exchange: Exchange) -> ServerInfo | None:
+    """Return a server by what it says of itself, if it states a version."""
+    if not isinstance(value, dict) or not value.get("version"):
+        return None
     return ServerInfo(
-        name=name,
-        version=version,
+        name=str(value.get("name", "")),
+        version=str(value["version"]),
         protocols=(protocol,),
         tools=[],
         is_clean=exchange.is_clean,
@@ -243,7 +237,7 @@ def _with_tools(
     """
     tools: list[Message] = []
     for _ in range(MOST_PAGES):
-        result = exchange.result(LISTING)
+        result = exchange.member(LISTING, "result")
         listed = result.get("tools")
         if not isinstance(listed, list) or not all(map(_is_tool, listed)):
             raise OSError(f"the server did not answer `tools/list`{exchange.words}")
@@ -256,13 +250,6 @@ def _with_tools(
 
 def _is_tool(value: object) -> bool:
     return isinstance(value, dict) and isinstance(value.get("name"), str)
-
-
-def _identity(value: object) -> tuple[str, str] | None:
-    """Return the name and version in a server's information, if it states a version."""
-    if not isinstance(value, dict) or not value.get("version"):
-        return None
-    return str(value.get("name", "")), str(value["version"])
 
 
 def _exchange(
@@ -279,7 +266,9 @@ def _exchange(
     with contextlib.suppress(OSError):  # the server has ended: its answers say why
         stdin.write(data)
         stdin.flush()
-    answers, is_clean = _read_answers(lines, deadline, _numbers(messages))
+    # Only messages with a number are answered.
+    numbers: set[object] = {message["id"] for message in messages if "id" in message}
+    answers, is_clean = _read_answers(lines, deadline, numbers)
     with contextlib.suppress(OSError):
         stdin.close()
     # What it still says is not an answer, and a server whose input has ended has to end.
@@ -291,11 +280,6 @@ def _exchange(
     else:
         words = f" within {seconds:g} s"
     return Exchange(answers, is_clean and is_end_clean, words)
-
-
-def _numbers(messages: Sequence[Message]) -> set[object]:
-    """Return the ids of those messages that are answered."""
-    return {message["id"] for message in messages if "id" in message}
 
 
 def _read_answers(

@@ -93,26 +93,20 @@ def _explain_search(start: Start, error: Exception) -> int:
         return _say(CANNOT_RUN, text, [], reinstall.hint(program))
     places = verdicts(start)
     bad = deciding(places)
+    lines = [line for _, line in described(places)]
     if bad is not None:
         # Without a refusal, the file has changed within this moment: then the first word counts.
         refusal = bad.refusal or refusal_of(bad.path, error)
-        return _say_refused(start, bad, refusal, places)
-    lines = _table(places)
+        lines = [*_facts(program, bad, refusal), *lines]
+        hint = hint_for(start, bad.place, refusal)
+        text = f"refusing to run `{bad.path}`: {refusal.reason}"
+        return _say(_code(refusal), text, lines, hint)
     if platform is None or machine.builds(program) is not None:
         lines = [*_fit(start), *lines]
     text = f"`{program.command}` has no build for this machine"
     if platform is not None:
         text = f"no `{program.command}` binary for {platform.label} (`{platform.key}`) was found"
     return _say(NOT_FOUND, text, lines, hint_of(start, None))
-
-
-def _say_refused(
-    start: Start, bad: PlaceVerdict, refusal: Refusal, places: "list[PlaceVerdict]"
-) -> int:
-    lines = [*_facts(start.program, bad, refusal), *_table(places)]
-    hint = hint_for(start, bad.origin, bad.path, refusal)
-    text = f"refusing to run `{bad.path}`: {refusal.reason}"
-    return _say(_code(refusal), text, lines, hint)
 
 
 def _code(refusal: Refusal) -> int:
@@ -123,7 +117,7 @@ def _code(refusal: Refusal) -> int:
 def _explain_start(start: Start, place: Place, error: Exception) -> int:
     windows = WINDOWS_CAUSES.get(getattr(error, "winerror", None) or 0)
     refusal = Refusal(Kind.OTHER, windows[0]) if windows else _cause(place.path, error)
-    hint = hint_for(start, place.origin, place.path, refusal)
+    hint = hint_for(start, place, refusal)
     if windows and windows[1]:
         hint = windows[1]
     lines = []
@@ -154,10 +148,6 @@ def _cause(path: str, error: Exception) -> Refusal:
 def _say(code: int, message: str, lines: "list[str]", hint: str) -> int:
     say(f"error: {message}", *[f"  {line}" for line in lines], f"hint: {hint}")
     return code
-
-
-def _table(places: "list[PlaceVerdict]") -> "list[str]":
-    return [line for _, line in described(places)]
 
 
 def _fit(start: Start) -> "list[str]":

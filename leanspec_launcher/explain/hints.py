@@ -5,7 +5,7 @@ import sys
 from typing import Optional
 
 from leanspec_launcher._pins import BINARIES, VERSION
-from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE, Start
+from leanspec_launcher._search import LOCAL, SITE, STORE, VARIABLE, Place, Start
 from leanspec_launcher._tables import (
     DIRECTORY_VARIABLE,
     TYPESCRIPT_OPTION,
@@ -41,21 +41,25 @@ def hint_of(start: Start, verdict: "Optional[PlaceVerdict]") -> str:
         return _absence_hint(start) if start.platform else ways(start.program)
     if verdict.refusal is None:
         return ""
-    return hint_for(start, verdict.origin, verdict.path, verdict.refusal)
+    return hint_for(start, verdict.place, verdict.refusal)
 
 
-def hint_for(start: Start, origin: str, path: str, refusal: Refusal) -> str:
+def hint_for(start: Start, place: Place, refusal: Refusal) -> str:
     """Say what to type about a file that is not run."""
     program = start.program
-    if origin == VARIABLE and refusal.kind is not Kind.TOO_LONG:
+    if place.origin == VARIABLE and refusal.kind is not Kind.TOO_LONG:
         return f"`unset {program.variable}`, or give it the absolute path of an executable"
     if refusal.kind in ANYWHERE:
         return ANYWHERE[refusal.kind]
-    if refusal.kind in (Kind.HIDDEN, Kind.UNREADABLE, Kind.NO_RUN_BIT):
-        return _permission(program, path, refusal.kind)
+    if refusal.kind in (Kind.HIDDEN, Kind.UNREADABLE):
+        is_hidden = refusal.kind is Kind.HIDDEN
+        return open_hint(_closed_folder(place.path) if is_hidden else place.path)
+    if refusal.kind is Kind.NO_RUN_BIT:
+        command = shown([["chmod", "+x", place.path]])
+        return f"let its owner run `{command}`, or reinstall: {reinstall.hint(program)}"
     if refusal.kind in (Kind.NO_LOADER, Kind.NO_LIBRARY, Kind.OLD_SYSTEM):
         return _for_the_system(program, refusal.reason)
-    return _again(program, origin)
+    return _again(program, place.origin)
 
 
 def _again(program: Program, origin: str) -> str:
@@ -98,15 +102,6 @@ def ways(program: Program) -> str:
         f"use a newer system or another Python; or build LeanSpec{version} with `cargo build --release` and name the"
         f" result in `{program.variable}` (in a checkout: `collect cargo`); or {node}"
     )
-
-
-def _permission(program: Program, path: str, kind: Kind) -> str:
-    if kind is Kind.HIDDEN:
-        return open_hint(_closed_folder(path))
-    if kind is Kind.UNREADABLE:
-        return open_hint(path)
-    command = shown([["chmod", "+x", path]])
-    return f"let its owner run `{command}`, or reinstall: {reinstall.hint(program)}"
 
 
 def open_hint(path: str) -> str:

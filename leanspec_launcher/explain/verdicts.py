@@ -55,12 +55,21 @@ class Outcome(enum.Enum):
 class PlaceVerdict:
     """A place, and the reason why it is taken or not."""
 
-    origin: str
-    path: str
+    place: Place
     outcome: Outcome
     reason: str
     sha256: str = ""
     refusal: "Optional[Refusal]" = None
+
+    @property
+    def origin(self) -> str:
+        """The kind of the place."""
+        return self.place.origin
+
+    @property
+    def path(self) -> str:
+        """The path of the binary there."""
+        return self.place.path
 
 
 def verdicts(start: Start) -> "list[PlaceVerdict]":
@@ -71,10 +80,10 @@ def verdicts(start: Start) -> "list[PlaceVerdict]":
     results = []
     if not start.chosen:
         reason = f"`{start.program.variable}` is not set"
-        results.append(_judged(Place(VARIABLE, ""), Outcome.ABSENT, reason))
+        results.append(PlaceVerdict(Place(VARIABLE, ""), Outcome.ABSENT, reason))
         if start.platform is not None and not start.local_dir:
             reason = f"`{DIRECTORY_VARIABLE}` is not set, and this is not a checkout"
-            results.append(_judged(Place(LOCAL, ""), Outcome.ABSENT, reason))
+            results.append(PlaceVerdict(Place(LOCAL, ""), Outcome.ABSENT, reason))
     decided = False
     for place in start.places():
         verdict = _verdict(start, place, decided=decided)
@@ -92,13 +101,14 @@ def deciding(results: "list[PlaceVerdict]") -> "Optional[PlaceVerdict]":
 def _verdict(start: Start, place: Place, *, decided: bool) -> PlaceVerdict:
     try:
         if not exists(place):
-            return _judged(place, Outcome.ABSENT, _absence(place))
+            return PlaceVerdict(place, Outcome.ABSENT, _absence(place))
     except OSError as error:
         # What cannot be looked at may be the binary: a start stops there.
         if not decided:
             return _refused(place, unreachable(error))
     if decided:
-        return _judged(place, Outcome.PASSED, "not used: an earlier place decides")
+        text = "not used: an earlier place decides"
+        return PlaceVerdict(place, Outcome.PASSED, text)
     return _decisive(start, place)
 
 
@@ -114,42 +124,27 @@ def _decisive(start: Start, place: Place) -> PlaceVerdict:
             return _refused(place, refusal)
         # Started all the same, as the user wants it; `verify` shows it as bad.
         reason = f"not verified (`{VERIFY_VARIABLE}` is `{OFF}`): {refusal.reason}"
-        return _if_fit(place, reason, refusal.actual, refusal)
-    if file is None:
-        return _if_fit(place, "not verified: you chose it")
-    reason = "its SHA-256 is the expected one"
-    if place.origin == LOCAL:
-        reason = "its SHA-256 is the one in its binary.json"
-    return _if_fit(place, reason, file.sha256)
-
-
-def _if_fit(
-    place: Place, reason: str, sha256: str = "", refusal: "Optional[Refusal]" = None
-) -> PlaceVerdict:
-    """Return the verdict on a file whose content is accepted."""
+        verdict = PlaceVerdict(place, Outcome.TAKEN, reason, refusal.actual)
+        verdict.refusal = refusal
+    else:
+        reason = "its SHA-256 is the expected one"
+        if file is None:
+            reason = "not verified: you chose it"
+        elif place.origin == LOCAL:
+            reason = "its SHA-256 is the one in its binary.json"
+        sha256 = file.sha256 if file else ""
+        verdict = PlaceVerdict(place, Outcome.TAKEN, reason, sha256)
+    # Its content is accepted.
     problem = unfit(place.path)
-    if problem:
-        return _refused(place, problem)
-    return _judged(place, Outcome.TAKEN, reason, sha256, refusal)
+    return _refused(place, problem) if problem else verdict
 
 
 def _refused(place: Place, refusal: Refusal) -> PlaceVerdict:
-    return _judged(place, Outcome.REFUSED, refusal.reason, refusal.actual, refusal)
-
-
-def _judged(
-    place: Place,
-    outcome: Outcome,
-    reason: str,
-    sha256: str = "",
-    refusal: "Optional[Refusal]" = None,
-) -> PlaceVerdict:
     return PlaceVerdict(
-        origin=place.origin,
-        path=place.path,
-        outcome=outcome,
-        reason=reason,
-        sha256=sha256,
+        place=place,
+        outcome=Outcome.REFUSED,
+        reason=refusal.reason,
+        sha256=refusal.actual,
         refusal=refusal,
     )
 
@@ -201,18 +196,9 @@ def unfit(path: str) -> "Optional[Refusal]":
     if is_noexec(path):
         return Refusal(Kind.NOEXEC, "its file system is mounted `noexec`")
     if not os.access(path, os.X_OK):
-        return Refusal(
-            Kind.NO_RUN_BIT, "it is not executable (it lacks the run permission)"
-        )
+        text = "it is not executable (it lacks the run permission)"
+        return Refusal(Kind.NO_RUN_BIT, text)
     return None
-
-
-def _shown_path(verdict: PlaceVerdict) -> str:
-    """Return the path of a place, for people: of the store alone, if nothing is in it."""
-    path = verdict.path
-    if verdict.origin == STORE and verdict.outcome is Outcome.ABSENT:
-        path = store_directory()
-    return f"`{path}`: " if path else ""
 
 
 def described(results: "list[PlaceVerdict]") -> "list[tuple[Outcome, str]]":
@@ -222,10 +208,13 @@ def described(results: "list[PlaceVerdict]") -> "list[tuple[Outcome, str]]":
     empty = [verdict for verdict in wheels[1:] if verdict.outcome is Outcome.ABSENT]
     width = max(map(len, ORIGINS.values()))
     for verdict in results:
-        text = _shown_path(verdict) + verdict.reason
-        if empty and verdict is empty[-1]:
-            text = f"the other {len(empty)} folders of `sys.path` do not have it either"
-        elif verdict in empty:
+        if verdict in empty[:-1]:
             continue
+        path = verdict.path
+        if verdict.origin == STORE and verdict.outcome is Outcome.ABSENT:
+            path = store_directory()
+        text = f"`{path}`: {verdict.reason}" if path else verdict.reason
+        if verdict in empty:
+            text = f"the other {len(empty)} folders of `sys.path` do not have it either"
         lines.append((verdict.outcome, f"{ORIGINS[verdict.origin]:{width}}  {text}"))
     return lines

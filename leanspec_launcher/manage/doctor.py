@@ -21,7 +21,6 @@ from leanspec_launcher._search import (
     ONCE,
     SITE,
     VARIABLE,
-    Place,
     Start,
     is_cached,
     is_trusted,
@@ -89,10 +88,10 @@ class Status(enum.Enum):
 class ReportLine:
     """One line of the report."""
 
-    name: str
     status: Status
+    name: str
     value: str
-    hint: str = ""
+    hint: str | None = ""
     section: str = ""
 
     def as_json(self) -> dict[str, str]:
@@ -102,33 +101,17 @@ class ReportLine:
             "name": self.name,
             "status": self.status.value,
             "value": self.value,
-            "hint": self.hint,
+            "hint": self.hint or "",
         }
 
 
-def ok(name: str, value: str) -> ReportLine:
-    """Return a finding that needs no attention."""
-    return ReportLine(name, Status.OK, value)
-
-
-def note(name: str, value: str, hint: str = "") -> ReportLine:
-    """Return a finding that is neither good nor bad."""
-    return ReportLine(name, Status.NOTE, value, hint)
-
-
-def absent(name: str, value: str) -> ReportLine:
-    """Return a finding about something that is not installed, and need not be."""
-    return ReportLine(name, Status.ABSENT, value)
-
-
-def warning(name: str, value: str, hint: str | None) -> ReportLine:
-    """Return a finding that may explain a problem."""
-    return ReportLine(name, Status.WARNING, value, hint or "")
-
-
-def error(name: str, value: str, hint: str | None) -> ReportLine:
-    """Return a finding that keeps something from working."""
-    return ReportLine(name, Status.ERROR, value, hint or "")
+# What needs no attention; what is neither good nor bad; what is not installed, and need not be; what
+# may explain a problem; what keeps something from working.
+ok = functools.partial(ReportLine, Status.OK)
+note = functools.partial(ReportLine, Status.NOTE)
+absent = functools.partial(ReportLine, Status.ABSENT)
+warning = functools.partial(ReportLine, Status.WARNING)
+error = functools.partial(ReportLine, Status.ERROR)
 
 
 def errors(findings: list[ReportLine]) -> list[ReportLine]:
@@ -148,11 +131,8 @@ def summary(findings: list[ReportLine]) -> str:
         ]
         return f"{_counted(len(errors(findings)), 'problem')}: {', '.join(places)}"
     count = sum(finding.status is Status.WARNING for finding in findings)
-    return (
-        f"everything works, with {_counted(count, 'warning')}"
-        if count
-        else "everything works"
-    )
+    warnings = f", with {_counted(count, 'warning')}" if count else ""
+    return f"everything works{warnings}"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -316,7 +296,7 @@ def _clients() -> Iterator[ReportLine]:
     for client in clients:
         status = Status.WARNING if client.problem else Status.OK
         text = f"`{client.path}`: {client.problem or client.starts}"
-        yield ReportLine(client.client, status, text, client.hint)
+        yield ReportLine(status, client.client, text, client.hint)
     if not clients:
         text = "no client is configured: `leanspec-launcher mcp-config CLIENT --write` adds one"
         yield absent("none", text)
@@ -332,7 +312,7 @@ def _binary(program: Program) -> Iterator[ReportLine]:
     if first.outcome is Outcome.REFUSED:
         yield error("refused", line, hints.hint_of(start, first))
         return
-    yield warning("taken", line, "") if first.refusal else ok("taken", line)
+    yield warning("taken", line) if first.refusal else ok("taken", line)
     yield from _wheel(program)
     yield _stamp(start, first)
     yield _libraries(first)
@@ -369,8 +349,7 @@ def _stamp(start: Start, verdict: PlaceVerdict) -> ReportLine:
     if start.verification != ONCE:
         text = f"not cached: `{VERIFY_VARIABLE}` is `{start.verification}`"
         return note("verification", text)
-    place = Place(verdict.origin, verdict.path)
-    if is_cached(verdict.path, start.expected(place)):
+    if is_cached(verdict.path, start.expected(verdict.place)):
         return ok("verification", "verified (cached)")
     folder = folders.cache()
     if not folder or (os.path.lexists(folder) and not is_trusted(folder)):
@@ -381,12 +360,12 @@ def _stamp(start: Start, verdict: PlaceVerdict) -> ReportLine:
 
 def _libraries(verdict: PlaceVerdict) -> ReportLine:
     # A verified binary that lacks one is refused, so what is left to say is that none is lacking.
+    text = "no other shared libraries needed"
     if verdict.origin == VARIABLE or verdict.refusal:
         text = "not checked, because the binary is not verified"
-        return ok("libraries", text)
-    if loader_of(verdict.path):
-        return ok("libraries", "all shared libraries found")
-    return ok("libraries", "no other shared libraries needed")
+    elif loader_of(verdict.path):
+        text = "all shared libraries found"
+    return ok("libraries", text)
 
 
 def _speaks(program: Program, verdict: PlaceVerdict) -> Iterator[ReportLine]:
@@ -506,11 +485,11 @@ def _second_owners() -> Iterator[ReportLine]:
 
 def _slow(scripts: list[link.Command]) -> Iterator[ReportLine]:
     """Find the scripts that cost each start more than they have to, of those that can be linked."""
-    slow = []
-    for command in scripts:
-        with command.path.open("rb") as file:
-            if SLOW_SCRIPT in file.read(MOST_SCRIPT):
-                slow.append(f"`{command.path}`")
+    slow = [
+        f"`{command.path}`"
+        for command in scripts
+        if SLOW_SCRIPT in command.path.read_bytes()[:MOST_SCRIPT]
+    ]
     if slow:
         value = (
             f"each start of {', '.join(slow)} takes some 7 ms longer than necessary: pip before"
@@ -525,12 +504,10 @@ def _slow(scripts: list[link.Command]) -> Iterator[ReportLine]:
 
 def _path() -> Iterator[ReportLine]:
     """Find what a shell would start: another `lean-spec` may come first, npm's for one."""
-    folders = [
-        folder
-        for folder in os.environ.get("PATH", "").split(os.pathsep)
-        if os.path.isabs(folder)
-    ]
-    ours = _command_folders()
+    entries = os.environ.get("PATH", "").split(os.pathsep)
+    folders = list(filter(os.path.isabs, entries))
+    # None in a checkout.
+    ours = [os.path.realpath(one.path.parent) for one in link.commands_if_recorded()]
     # A command that was removed is an error of the section above.
     removed = [command.path.name for command in missing_commands()]
     missing = []
@@ -556,23 +533,14 @@ def _path() -> Iterator[ReportLine]:
 
 
 def _is_in(path: str, folders: list[str]) -> bool:
-    return (
-        os.path.dirname(os.path.realpath(path)) in folders
-        or os.path.dirname(path) in folders
-    )
+    inside = {os.path.dirname(os.path.realpath(path)), os.path.dirname(path)}
+    return not inside.isdisjoint(folders)
 
 
 def _names() -> list[str]:
     suffix = ".exe" if sys.platform == "win32" else ""
     programs = [program.command for program in PROGRAMS.values()]
     return [f"{name}{suffix}" for name in dict.fromkeys(("lean-spec", *programs))]
-
-
-def _command_folders() -> list[str]:
-    """Return the folders of this installation's commands; none in a checkout."""
-    commands = link.commands_if_recorded()
-    folders = [os.path.realpath(command.path.parent) for command in commands]
-    return list(dict.fromkeys(folders))
 
 
 def _origin(path: str) -> str:

@@ -69,12 +69,10 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Script):
     """A console script that starts a binary."""
 
-    name: str
     program: Program
-    path: Path
     state: LinkState
 
 
@@ -83,14 +81,13 @@ def commands() -> list[Command]:
 
     Raises CommandError as `scripts` does.
     """
-    result = []
-    for script in scripts():
-        # Any other entry point is not ours to judge.
-        if script.target in ENTRY_POINTS:
-            program = ENTRY_POINTS[script.target]
-            state = _state(script, program)
-            result.append(Command(script.name, program, script.path, state))
-    return result
+    # Any other entry point is not ours to judge.
+    programs = [(script, ENTRY_POINTS.get(script.target)) for script in scripts()]
+    return [
+        Command(**vars(script), program=program, state=_state(script, program))
+        for script, program in programs
+        if program
+    ]
 
 
 def scripts() -> list[Script]:
@@ -135,9 +132,7 @@ def _state(script: Script, program: Program) -> LinkState:
         if not path.is_file():
             return LinkState.ABSENT
         if sys.platform == "win32":
-            return (
-                LinkState.SCRIPT
-            )  # an `.exe` of the installer, which nothing here replaces
+            return LinkState.SCRIPT  # an installer's `.exe`, which nothing here replaces
         text = _read(path)
         if text and text == script_text(path, script.target):
             return LinkState.SCRIPT if has_interpreter(text) else LinkState.DEAD
@@ -299,10 +294,7 @@ def unlink_all(*, dry_run: bool = False) -> list[Command]:
     writes them.
     """
     linked = [command for command in commands() if command.state is LinkState.LINKED]
-    texts = {
-        command: script_text(command.path, f"{LAUNCH}:{command.program.name}")
-        for command in linked
-    }
+    texts = {command: script_text(command.path, command.target) for command in linked}
     for command, text in texts.items():
         if not text or not has_interpreter(text):
             raise CommandError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,20 +48,18 @@ class Check:
 def check_all(name: str | None) -> list[Check]:
     """Verify every installed binary in full, and every command that was linked to one."""
     bad = (link.LinkState.DEAD, link.LinkState.FOREIGN)
-    return [
-        *check_binaries(name),
-        *[
-            Check(
+    checks = check_binaries(name)
+    for command in link.commands_if_recorded():
+        if command.state in bad and name in (None, command.program.name):
+            check = Check(
                 program=command.program.name,
                 path=str(command.path),
                 good=False,
                 reason=f"it is {command.state.value}",
                 hint=link.hint_of(command),
             )
-            for command in link.commands_if_recorded()
-            if command.state in bad and name in (None, command.program.name)
-        ],
-    ]
+            checks.append(check)
+    return checks
 
 
 def check_missing(name: str | None) -> list[Check]:
@@ -84,29 +82,23 @@ def check_binaries(name: str | None) -> list[Check]:
     for program in programs(name):
         start = Start(program)
         first = deciding(verdicts(start))
-        hint = hints.hint_of(start, first)
+        check = Check(
+            program=program.name,
+            path=program.command,
+            good=False,
+            reason="it is not installed",
+            hint=hints.hint_of(start, first),
+        )
         if first is not None:
-            is_good = first.outcome is Outcome.TAKEN and first.refusal is None
-            checks.append(
-                Check(
-                    program=program.name,
-                    path=first.path,
-                    good=is_good,
-                    reason=first.reason,
-                    sha256=first.sha256,
-                    hint=hint,
-                )
+            check = replace(
+                check,
+                path=first.path,
+                good=first.outcome is Outcome.TAKEN and first.refusal is None,
+                reason=first.reason,
+                sha256=first.sha256,
             )
-        elif name or not is_left_out(program):
-            checks.append(
-                Check(
-                    program=program.name,
-                    path=program.command,
-                    good=False,
-                    reason="it is not installed",
-                    hint=hint,
-                )
-            )
+        if first or name or not is_left_out(program):
+            checks.append(check)
     return checks
 
 

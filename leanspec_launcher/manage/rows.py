@@ -21,8 +21,7 @@ def print_row(mark: tuple[str, str], text: str, indent: int = 4) -> None:
         sign = PLAIN.get(sign, sign)
     first, *others = broken(printable(text), sys.stdout, indent)
     echo("  ", styled(sign, fg=colour), f" {first}")
-    for line in others:
-        echo(" " * indent + line)
+    _print_rest(others, indent)
 
 
 def _has_signs(stream: TextIO | None) -> bool:
@@ -37,6 +36,11 @@ def _has_signs(stream: TextIO | None) -> bool:
 def print_hint(hint: str, indent: int) -> None:
     """Print what to type, or what else helps."""
     first, *others = broken(f"{HINT}{printable(hint)}", sys.stdout, indent)
-    echo(" " * indent, styled("hint", fg="cyan", bold=True), first[len("hint") :])
-    for line in others:
+    word = HINT.rstrip(": ")
+    echo(" " * indent, styled(word, fg="cyan", bold=True), first[len(word) :])
+    _print_rest(others, indent)
+
+
+def _print_rest(lines: list[str], indent: int) -> None:
+    for line in lines:
         echo(" " * indent + line)

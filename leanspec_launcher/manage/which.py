@@ -14,7 +14,7 @@ from . import link
 
 @dataclass(frozen=True)
 class ProgramSearch:
-    """A program's binary: every place where it may be, and the one that is binary."""
+    """A program's binary: every place where it may be, and the one that is started."""
 
     program: Program
     platform: str | None
@@ -22,7 +22,7 @@ class ProgramSearch:
     places: list[PlaceVerdict]
     # Commands that start a linked binary, whatever the places say.
     linked: list[str]
-    # What to type so that one is binary.
+    # What to type so that one is started.
     hint: str
 
     def as_json(self) -> dict[str, object]:

@@ -5,6 +5,8 @@ import os
 import struct
 import sys
 
+from . import refuse
+
 PT_INTERP = 3
 ST_NOEXEC = 8  # statvfs(3), Linux; PyPy's `os` has no such name
 HEADER = 4096
@@ -33,9 +35,7 @@ def must_load(path: str) -> None:
     if not loader or is_noexec(path):
         return  # where nothing may run, the loader's failure says nothing of the program
     if not os.path.isabs(loader) or not os.path.exists(loader):
-        from .refusal import Kind, Refusal
-
-        raise Refusal(Kind.NO_LOADER, f"its loader `{loader}` is not on this system")
+        refuse("NO_LOADER", f"its loader `{loader}` is not on this system")
     try:
         output = _ask(loader, path)
     except (OSError, ValueError):
@@ -58,27 +58,21 @@ def _refuse(output: str) -> None:
     """Raise a Refusal for what a loader says, if that is an objection."""
     import re  # 4 ms, for a program that is not started
 
-    from .refusal import Kind, Refusal
-
     newer = dict.fromkeys(
         f"{version} of `{name}`" for name, version in re.findall(NEWER, output)
     )
     if newer:
-        raise Refusal(
-            Kind.OLD_SYSTEM, f"it needs {', '.join(newer)}; this system has an older one"
-        )
+        refuse("OLD_SYSTEM", f"it needs {', '.join(newer)}; this system has an older one")
     names = [name for pattern in MISSING for name in re.findall(pattern, output)]
     lacking = dict.fromkeys(f"`{name}`" for name in names)
     if lacking:
-        raise Refusal(
-            Kind.NO_LIBRARY, f"it needs {' and '.join(lacking)}, which this system lacks"
-        )
+        refuse("NO_LIBRARY", f"it needs {' and '.join(lacking)}, which this system lacks")
     damaged = [
         f"`{name}`, which cannot be loaded ({reason.strip()})"
         for name, reason in re.findall(DAMAGED, output)
     ]
     if damaged:
-        raise Refusal(Kind.NO_LIBRARY, f"it needs {' and '.join(damaged)}")
+        refuse("NO_LIBRARY", f"it needs {' and '.join(damaged)}")
 
 
 def loader_of(path: str) -> str:
@@ -106,9 +100,8 @@ def _ask(loader: str, path: str) -> str:
     if sys.platform == "win32":
         return ""
     # With this variable, glibc lists every missing library instead of the first one.
-    env = {name: value for name, value in os.environ.items() if name.startswith("LD_")} | {
-        LISTING: "1"
-    }
+    names = [name for name in os.environ if name.startswith("LD_")]
+    env = {**{name: os.environ[name] for name in names}, LISTING: "1"}
     # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2),
     # RUSAGE_CHILDREN), which the program inherits.
     before = _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)

@@ -26,6 +26,7 @@ from leanspec_launcher._search import (
 )
 from leanspec_launcher._tables import SCRIPTS_VARIABLE, Program
 
+from . import refuse
 from .loader import must_load
 
 # A change within one tick of the file system's clock leaves the times as they were. A file that
@@ -56,10 +57,8 @@ class VerifiedFile:
         before = state_of(path)
         self.sha256 = digest(path, MOST_BYTES)
         if self.sha256 not in digests:
-            from .refusal import Kind, Refusal
-
             text = "its SHA-256 is not the expected one"
-            raise Refusal(Kind.CHANGED, text, expected=digests, actual=self.sha256)
+            refuse("CHANGED", text, expected=digests, actual=self.sha256)
         states, self.stamps = {path: before}, [(before, self.sha256)]
         for library, pin in libraries(path, self.sha256):
             states[library] = _verify_library(library, pin)
@@ -78,11 +77,9 @@ def _verify_library(path: str, pin: str) -> str:
         state = state_of(path)
         actual = digest(path, MOST_BYTES)
     if actual != pin:
-        from .refusal import Kind, Refusal
-
         problem = "has another SHA-256 than the expected one" if actual else "is missing"
         text = f"its library `{path}` {problem}"
-        raise Refusal(Kind.CHANGED, text, expected=(pin,), actual=actual)
+        refuse("CHANGED", text, expected=(pin,), actual=actual)
     return state
 
 
@@ -108,10 +105,7 @@ def count_scripts() -> None:
     is_ours = count.isdecimal() and len(count) <= len(str(MOST_SCRIPTS))
     number = int(count) if is_ours else 0
     if number >= MOST_SCRIPTS:
-        from .refusal import Kind, Refusal
-
-        text = "it is a script that starts this command again, for ever"
-        raise Refusal(Kind.OWN_COMMAND, text)
+        refuse("OWN_COMMAND", "it is a script that starts this command again, for ever")
     os.environ[SCRIPTS_VARIABLE] = str(number + 1)
 
 
@@ -136,22 +130,15 @@ def _must_be_named_well(place: Place) -> None:
     if place.origin == VARIABLE and _is_this_command(place.path):
         _refuse_loop()
     if has_batch_name and sys.platform == "win32":
-        from .refusal import Kind, Refusal
-
         text = "it is a batch file, which would read the arguments as commands"
-        raise Refusal(Kind.BATCH_FILE, text)
+        refuse("BATCH_FILE", text)
     if not is_absolute(place.path):
-        from .refusal import Kind, Refusal
-
         text = "it is a relative path, which depends on the working directory"
-        raise Refusal(Kind.RELATIVE, text)
+        refuse("RELATIVE", text)
 
 
 def _refuse_loop() -> None:
-    from .refusal import Kind, Refusal
-
-    text = "it is this very command, which would start itself for ever"
-    raise Refusal(Kind.OWN_COMMAND, text)
+    refuse("OWN_COMMAND", "it is this very command, which would start itself for ever")
 
 
 def must_be_no_script_of(program: Program, path: str) -> None:
@@ -175,15 +162,11 @@ def _is_this_command(path: str) -> bool:
 
 
 def _refuse_without_digest(place: Place) -> None:
-    from .refusal import Kind, Refusal
-
     if place.origin != LOCAL:
-        raise Refusal(Kind.NO_CHECKSUM, "this lean-spec has no checksum for it")
+        refuse("NO_CHECKSUM", "this lean-spec has no checksum for it")
     record = os.path.join(os.path.dirname(place.path), RECORD_NAME)
-    raise Refusal(
-        Kind.NO_RECORD,
-        f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`",
-    )
+    text = f"cannot verify it: `{record}` is missing, unreadable, or has no `sha256`"
+    refuse("NO_RECORD", text)
 
 
 def digest(path: str, limit: "int | None" = None) -> str:
@@ -205,18 +188,13 @@ def digest(path: str, limit: "int | None" = None) -> str:
 
 
 def _must_be_readable_to_its_end(state: os.stat_result, limit: "int | None") -> None:
-    is_small = limit is None or state.st_size <= limit
-    if stat.S_ISREG(state.st_mode) and is_small:
-        return
-    from .refusal import Kind, Refusal
-
     if stat.S_ISDIR(state.st_mode):
-        raise Refusal(Kind.NOT_A_FILE, "it is a directory")
+        refuse("NOT_A_FILE", "it is a directory")
     if not stat.S_ISREG(state.st_mode):
-        raise Refusal(Kind.NOT_A_FILE, "it is not a regular file")
-    raise Refusal(
-        Kind.TOO_LARGE, f"it has {state.st_size} bytes, more than any program of LeanSpec"
-    )
+        refuse("NOT_A_FILE", "it is not a regular file")
+    if limit is not None and state.st_size > limit:
+        text = f"it has {state.st_size} bytes, more than any program of LeanSpec"
+        refuse("TOO_LARGE", text)
 
 
 def leave_stamps(stamps: "list[tuple[str, str]]") -> None:

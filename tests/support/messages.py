@@ -156,7 +156,7 @@ def _explanations(node: ast.AST) -> Iterator[ast.expr]:
                 for text in _either(value)
                 if isinstance(text, ast.Constant | ast.JoinedStr)
             )
-        case ast.Call(func=ast.Name(id="_say" | "Refusal"), args=[_, text, *_]):
+        case ast.Call(func=ast.Name(id="_say" | "Refusal" | "refuse"), args=[_, text, *_]):
             yield text
         case ast.Call(func=ast.Name(id="say"), args=[text, *_]):
             if _text(text).startswith("error: "):

@@ -80,10 +80,10 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
         lines += [_line(key, value) + newline for key, value in entry.items()]
     else:
         for key in members.keys() - entry.keys():
-            end = _drop_line(lines, start, end, key)
+            end = _put_line(lines, start, end, key, [])
         for key, value in entry.items():
             if members.get(key) != value:
-                end = _put_line(lines, start, end, key, _line(key, value) + newline)
+                end = _put_line(lines, start, end, key, [_line(key, value) + newline])
     # Nothing else is in a new one, so it is also for a Python that cannot read it.
     return "".join(lines) if is_new else read_back(_parse, "".join(lines), expected)
 
@@ -142,31 +142,19 @@ def _table_lines(lines: list[str], path: Keys) -> tuple[int, int]:
     return start, end
 
 
-def _put_line(lines: list[str], start: int, end: int, key: str, new: str) -> int:
-    """Put an assignment into the lines of a table; return where the table ends then."""
+def _put_line(lines: list[str], start: int, end: int, key: str, new: list[str]) -> int:
+    """Let an assignment take the place of the one of a key in a table, or none; return the table's end."""
     for first in range(start + 1, end):
         if lines[first].lstrip().startswith("["):
             break  # a table inside this one
         if re.match(rf"\s*{re.escape(key)}\s*=", lines[first]):
             last = _end_of_assignment(lines, first, end)
-            if _parse("".join(lines[first:last])) != _parse(new):
-                lines[first:last] = [new]
-                end -= last - first - 1
-            return end
-    lines.insert(start + 1, new)
-    return end + 1
-
-
-def _drop_line(lines: list[str], start: int, end: int, key: str) -> int:
-    """Take an assignment out of the lines of a table; return where the table ends then."""
-    for first in range(start + 1, end):
-        if lines[first].lstrip().startswith("["):
-            break  # a table inside this one
-        if re.match(rf"\s*{re.escape(key)}\s*=", lines[first]):
-            last = _end_of_assignment(lines, first, end)
-            del lines[first:last]
-            return end - (last - first)
-    return end
+            if _parse("".join(lines[first:last])) == _parse("".join(new)):
+                return end
+            lines[first:last] = new
+            return end - (last - first) + len(new)
+    lines[start + 1 : start + 1] = new
+    return end + len(new)
 
 
 def _end_of_assignment(lines: list[str], first: int, end: int) -> int:

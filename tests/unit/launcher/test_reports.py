@@ -151,7 +151,7 @@ def test_doctor_reports_pages_without_a_web_server(site: Site) -> None:
 
 def test_doctor_names_a_section_once_in_its_sum() -> None:
     findings = [
-        doctor.ReportLine(name, doctor.Status.ERROR, "", section=section)
+        doctor.error(name, "", section=section)
         for section, name in (("a", "x"), ("a", "x"), ("a", "y"), ("b", "x"))
     ]
     assert doctor.summary(findings) == "4 problems: a (x, y), b (x)"
