@@ -23,11 +23,13 @@ def why_not() -> str:
         return "this is a CI job"
     if os.environ.get("SSH_CONNECTION"):
         return "this is an SSH session"
-    if sys.platform in ("win32", "darwin") or os.path.exists(WSL_MARK):
-        return ""
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return "there is no display"
-    return ""
+    has_display = (
+        sys.platform in ("win32", "darwin")
+        or os.path.exists(WSL_MARK)
+        or os.environ.get("DISPLAY")
+        or os.environ.get("WAYLAND_DISPLAY")
+    )
+    return "" if has_display else "there is no display"
 
 
 def tunnel(port: int) -> str:

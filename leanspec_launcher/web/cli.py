@@ -18,7 +18,7 @@ FOLDER = click.Path(path_type=Path)
 
 def _port(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
     """Return the port of an option. Raises BadParameter if it is none."""
-    port = port_of(text) if text is not None else None
+    port = port_of(text or "")
     if text is not None and port is None:
         raise click.BadParameter(f"'{text}' is not a number from 1 to {HIGHEST}")
     return port

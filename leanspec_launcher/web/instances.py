@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from leanspec_launcher import folders
+from leanspec_launcher._pins import BINARIES
 from leanspec_launcher._search import is_trusted
 from leanspec_launcher.verify.proof import make_private
 
@@ -64,7 +65,7 @@ def file_of(project: Path) -> str:
     return os.path.join(place, f"{name}.json") if place else ""
 
 
-def find_running(project: Path, version: str) -> Instance | None:
+def find_running(project: Path) -> Instance | None:
     """Return the server that shows a project; None if none answers, or if another program does.
 
     The file of one that does not answer is removed.
@@ -76,30 +77,26 @@ def find_running(project: Path, version: str) -> Instance | None:
         text = Path(path).read_text("utf-8")
     except (OSError, ValueError):
         return None
-    instance = _answering(text, project, version)
+    instance = _answering(text, project)
     if instance is None:
-        _remove(Path(path), text)
+        # Unless it names another server by now.
+        with contextlib.suppress(OSError, ValueError):
+            if Path(path).read_text("utf-8") == text:
+                os.unlink(path)
     return instance
 
 
-def _answering(text: str, project: Path, version: str) -> Instance | None:
+def _answering(text: str, project: Path) -> Instance | None:
     """Return the server that a file names, if it answers for a project."""
     try:
         instance = Instance(**json.loads(text))
         port = int(instance.port)
         # The file may be that of a server that was killed, whose port is another user's now.
         is_ours = is_listening(int(instance.process), port)
-        url = page(str(instance.host), port, project, version) if is_ours else ""
+        url = page(str(instance.host), port, project, BINARIES) if is_ours else ""
     except (OSError, ValueError, TypeError):
         return None
     return instance._replace(url=url) if url else None
-
-
-def _remove(path: Path, text: str) -> None:
-    """Remove the file of a server that is gone, unless it names another server by now."""
-    with contextlib.suppress(OSError, ValueError):
-        if path.read_text("utf-8") == text:
-            path.unlink()
 
 
 def record(path: str, instance: Instance) -> bool:

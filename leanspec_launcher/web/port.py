@@ -105,8 +105,7 @@ def _must_be_free(host: str, port: int, *, is_option: bool) -> None:
             hint=f"name a port above 1023: `{option}{FIRST_PORT}`",
         ) from None
     except OSError as error:
-        answer = ask(host, port, STRANGER_SECONDS)
-        user = "another program"
+        answer, user = ask(host, port, STRANGER_SECONDS), "another program"
         if answer:
             projects = ", ".join(f"`{path}`" for path in answer.projects) or "no project"
             user = f"LeanSpec {answer.version} with {projects}"

@@ -17,7 +17,13 @@ def find_project(named: Path | None, specs: Path | None) -> Path:
     Raises CommandError if there is none.
     """
     if specs is not None:
-        return _root_of_specs(_real(specs))
+        folder = _real(specs)
+        if folder.name != SPECS:
+            raise CommandError(
+                f"`{folder}` is not called `specs`, and the web server finds no other folder",
+                hint="name the project's folder: `--project DIR`",
+            )
+        return folder.parent
     if named is not None:
         return _must_have_specs(_real(named))
     here = Path.cwd().resolve()
@@ -56,15 +62,6 @@ def _must_have_specs(folder: Path) -> Path:
             hint=f"begin a project: `{shown([['cd', str(folder)], ['lean-spec', 'init']])}`",
         )
     return folder
-
-
-def _root_of_specs(folder: Path) -> Path:
-    if folder.name != SPECS:
-        raise CommandError(
-            f"`{folder}` is not called `specs`, and the web server finds no other folder",
-            hint="name the project's folder: `--project DIR`",
-        )
-    return folder.parent
 
 
 def _is_home(folder: Path) -> bool:

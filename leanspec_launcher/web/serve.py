@@ -36,12 +36,16 @@ from .server import (
     wait_until_healthy,
 )
 from .settings import Settings, read_settings
-from .users import has_others
 
 PROGRAM = PROGRAMS["http"]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 KEY_VARIABLE = "LEANSPEC_API_KEY"
 ATTEMPTS = 12
+# Where the home folders of people are, and the profiles of Windows that are nobody's.
+HOMES = ("/home", "/Users")
+NOBODYS = ("All Users", "Default", "Default User", "Public")
+# Accounts below are the system's own.
+FIRST_PERSON = 500
 
 
 class ServerOptions(NamedTuple):
@@ -137,14 +141,14 @@ def serve(options: ServerOptions) -> None:
     if options.dry_run:
         _show_command(plan)
         return
-    running = options.project and instances.find_running(options.project, BINARIES)
+    running = options.project and instances.find_running(options.project)
     if running and _is_enough(running, options):
         _show_running(running, options)
         return
     child = _start(plan, has_other=bool(running))
     if not child.file and not running and options.project:
         # Another start was faster. Nothing waits for it: two servers for a moment do no harm.
-        running = instances.find_running(options.project, BINARIES)
+        running = instances.find_running(options.project)
         if running and _is_enough(running, options):
             end(child.process)
             _show_running(running, options)
@@ -160,10 +164,8 @@ def _is_enough(running: Instance, options: ServerOptions) -> bool:
 def _show_running(running: Instance, options: ServerOptions) -> None:
     _show(running, options, "runs already")
     if options.port not in (None, running.port) and not options.quiet:
-        say(
-            f"note: it runs on port {running.port}, not {options.port}; `--new` starts another"
-            " one"
-        )
+        text = f"it runs on port {running.port}, not {options.port}"
+        say(f"note: {text}; `--new` starts another one")
     _open(running, options)
 
 
@@ -174,10 +176,8 @@ def _hand_over(child: Child, options: ServerOptions, missing: list[str]) -> NoRe
         _show(child.instance, options, "")
         _warn(options, child.remark)
         if missing and not options.quiet:
-            parts = ", ".join(missing)
-            say(
-                f"note: the web server has no API yet for these parts of the pages: {parts}"
-            )
+            text = "the web server has no API yet for these parts of the pages"
+            say(f"note: {text}: {', '.join(missing)}")
         _open(child.instance, options)
         become_watcher(child.process, child.file)
     except BaseException:
@@ -222,7 +222,7 @@ def _start_on_a_free_port(plan: ServerPlan, *, has_other: bool) -> Child:
     )
     process = start(server)
     try:
-        wait_until_healthy(process, server, BINARIES)
+        wait_until_healthy(process, server)
         instance = _instance(server, process.pid, options)
         has_file = bool(file) and not has_other and instances.record(file, instance)
     except BaseException:
@@ -258,15 +258,38 @@ def _warn(options: ServerOptions, remark: str) -> None:
             f"warning: everyone who reaches `{options.host}` can read your specs, and any file that"
             " this user can read; the pages can change nothing"
         )
-    elif not options.quiet and has_others():
-        change = ""
+    elif not options.quiet and _has_others():
+        text = "every user of this machine can read your files through this server"
         if not options.readonly:
-            change = ", and change your specs unless it runs with `--readonly`"
-        say(
-            f"note: every user of this machine can read your files through this server{change}"
-        )
+            text += ", and change your specs unless it runs with `--readonly`"
+        say(f"note: {text}")
     if remark and not options.quiet:
         say(f"note: {remark}, so another one is used")
+
+
+def _has_others() -> bool:
+    """Tell whether other users have a home folder here: people whom loopback keeps from nothing.
+
+    It is a guess, for a note: accounts of a directory server count once they have a folder, and an
+    account that nobody uses any more counts too.
+    """
+    home = os.path.expanduser("~")
+    return any(_is_shared(folder, home) for folder in {*HOMES, os.path.dirname(home)})
+
+
+def _is_shared(folder: str, home: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.is_dir() and _is_others(entry, home) for entry in entries)
+    except OSError:
+        return False
+
+
+def _is_others(entry: os.DirEntry[str], home: str) -> bool:
+    if sys.platform == "win32":
+        return entry.name not in (*NOBODYS, os.path.basename(home))
+    owner = entry.stat().st_uid
+    return owner >= FIRST_PERSON and owner != os.geteuid()
 
 
 def _show(instance: Instance, options: ServerOptions, state: str) -> None:

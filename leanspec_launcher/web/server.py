@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple, NoReturn
 
+from leanspec_launcher._pins import BINARIES
 from leanspec_launcher.commands import CommandError
 
 from . import place, port
@@ -28,6 +29,7 @@ OVERRIDDEN = (
     "LEANSPEC_CORS_ORIGINS",
     "LEANSPEC_DEV_MODE",
 )
+DOCTOR = "leanspec-launcher doctor"
 HEALTHY_SECONDS = 10
 # Seconds that a server has after it was asked to end.
 GRACE = 1
@@ -60,23 +62,20 @@ def new_origin() -> str:
     return f"http://{os.urandom(16).hex()}.invalid"
 
 
-def environment() -> dict[str, str]:
-    """Return the environment for the server: this one, without what its options say instead."""
-    return {name: value for name, value in os.environ.items() if name not in OVERRIDDEN}
-
-
 def start(server: WebServer) -> subprocess.Popen[bytes]:
     """Start the server; its output goes to its log.
 
     Raises OSError if it cannot be started.
     """
+    # Its options say what these would.
+    names = [name for name in os.environ if name not in OVERRIDDEN]
     with _open_log(server.log) as log:
         return subprocess.Popen(
             [server.program, *server.arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environment(),
+            env={name: os.environ[name] for name in names},
             preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one thread
         )
 
@@ -105,10 +104,8 @@ def _die_with_parent() -> Callable[[], None] | None:
     return prepare
 
 
-def wait_until_healthy(
-    process: subprocess.Popen[bytes], server: WebServer, version: str
-) -> None:
-    """Wait until the server answers with its version.
+def wait_until_healthy(process: subprocess.Popen[bytes], server: WebServer) -> None:
+    """Wait until the server answers with this release's version.
 
     Raises EndedError if it ends. Raises CommandError, and ends it, if it answers with another
     version, or takes too long.
@@ -119,27 +116,20 @@ def wait_until_healthy(
         # If another program has the port, the server ends in a moment.
         is_ours = bool(answer) and is_listening(process.pid, server.port)
         if is_ours and process.poll() is None:
-            _must_be(version, answer, process)
-            return
+            if BINARIES in ("", answer):
+                return
+            end(process)
+            raise CommandError(
+                f"the server answers as version {answer}, expected {BINARIES}", hint=DOCTOR
+            )
         time.sleep(POLL)
     words = last_words(server.log)
     if process.poll() is not None:
         reason = f"the server ended with exit code {process.returncode}"
-        raise EndedError(reason, hint="leanspec-launcher doctor", details=words)
+        raise EndedError(reason, hint=DOCTOR, details=words)
     end(process)
     reason = f"the server did not answer within {HEALTHY_SECONDS} s"
-    raise CommandError(reason, hint="leanspec-launcher doctor", details=words)
-
-
-def _must_be(version: str, answer: str, process: subprocess.Popen[bytes]) -> None:
-    """Raise CommandError, and end the server, if it answers with another version than the expected one."""
-    if version in ("", answer):
-        return
-    end(process)
-    raise CommandError(
-        f"the server answers as version {answer}, expected {version}",
-        hint="leanspec-launcher doctor",
-    )
+    raise CommandError(reason, hint=DOCTOR, details=words)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

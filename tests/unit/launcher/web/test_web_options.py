@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leanspec_launcher.web.cli import command
-from leanspec_launcher.web.plain import FLAGS, VALUES, plain_options
 from leanspec_launcher.web.serve import ServerOptions
+from leanspec_launcher.web.start import FLAGS, VALUES, plain_options
 
 DEFAULTS = ServerOptions(None)._asdict() | {"specs_dir": None, "multi_project": False}
 WORDS = [
