@@ -23,10 +23,21 @@ class Wheel(NamedTuple):
     # In bytes.
     size: int
 
+    @property
+    def tags(self) -> "list[str]":
+        """The platform tags in its name."""
+        return platform_tags(self.name)
+
+
+def platform_tags(name: str) -> "list[str]":
+    """Return the platform tags in the name of a wheel."""
+    return name[: -len(".whl")].rpartition("-")[2].split(".")
+
 
 def release_wheels(program: Program) -> "dict[str, Wheel]":
     """Return this release's wheels of a program, by platform."""
-    return {key: Wheel(*fields) for key, fields in WHEELS.get(program.name, {}).items()}
+    wheels = WHEELS.get(program.name, {})
+    return {key: Wheel(*fields) for key, fields in wheels.items()}
 
 
 def is_version(text: str) -> bool:

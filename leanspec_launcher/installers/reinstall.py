@@ -57,12 +57,10 @@ def _typed(steps: list[list[str]]) -> str:
 
 def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
-    if command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip()):
-        variable = "UV_REQUIRE_HASHES"
-    elif command[0] in ("pip", "pipx") or _is_pip_of_ours(command):
-        variable = "PIP_REQUIRE_HASHES"
-    else:
+    is_by_uv = command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip())
+    if not is_by_uv and command[0] not in ("pip", "pipx") and not _is_pip_of_ours(command):
         return False
+    variable = "UV_REQUIRE_HASHES" if is_by_uv else "PIP_REQUIRE_HASHES"
     return os.environ.get(variable, "").lower() not in OFF
 
 

@@ -114,12 +114,10 @@ def needs_ensurepip() -> bool:
 
 def _place() -> list[str]:
     """Return the options for an installation that is not in the interpreter's own place."""
-    if is_in_site_packages():
-        options = []
-    elif site.getusersitepackages() == SITE:
-        options = ["--user"]
-    else:
+    is_of_user = site.getusersitepackages() == SITE
+    if not is_in_site_packages() and not is_of_user:
         return ["--target", SITE, "--upgrade"]
+    options = [] if is_in_site_packages() else ["--user"]
     if is_externally_managed():
         # As it was installed: with this option, or it could not be here (PEP 668).
         options.append("--break-system-packages")
@@ -142,8 +140,7 @@ def _pipx_global() -> list[str]:
     """Return what tells pipx that this environment is one for every user."""
     home = os.environ.get("PIPX_GLOBAL_HOME") or PIPX_GLOBAL
     folder = os.path.dirname(os.path.dirname(sys.prefix))
-    is_global = folder == os.path.realpath(home)
-    return ["--global"] if is_global else []
+    return ["--global"] if folder == os.path.realpath(home) else []
 
 
 def _pipx_suffix() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import stat
@@ -150,20 +151,17 @@ def _must_be_ours(path: Path) -> None:
 
 def _refuse_others(path: Path, existing: Path, state: os.stat_result) -> None:
     """Refuse to change what another user owns: root could, and would lock that user out of it."""
-    if sys.platform != "win32" and state.st_uid != os.geteuid():
-        raise CommandError(
-            f"refusing to change `{path}`: `{existing}` belongs to {_name(state.st_uid)}",
-            hint="type the command as that user, without `sudo`",
-        )
+    if sys.platform == "win32" or state.st_uid == os.geteuid():
+        return
+    import pwd
 
-
-def _name(user: int) -> str:
-    if sys.platform != "win32":
-        import pwd
-
-        with contextlib.suppress(KeyError):
-            return f"`{pwd.getpwuid(user).pw_name}`"
-    return f"user {user}"
+    name = f"user {state.st_uid}"
+    with contextlib.suppress(KeyError):
+        name = f"`{pwd.getpwuid(state.st_uid).pw_name}`"
+    raise CommandError(
+        f"refusing to change `{path}`: `{existing}` belongs to {name}",
+        hint="type the command as that user, without `sudo`",
+    )
 
 
 def _change_of(path: Path) -> ChangedError:
@@ -195,13 +193,11 @@ def _remove_folder(folder: Path) -> None:
 
 def _back_up(path: Path, content: Snapshot, undo: contextlib.ExitStack) -> Path:
     """Return a copy of a file, under a name that nothing has yet, or that has the same bytes."""
-    backup = path.with_name(path.name + BACKUP)
-    number = 1
-    while os.path.lexists(backup):
+    for backup in _names(path):
+        if not os.path.lexists(backup):
+            break
         if _data(backup) == content.data:
             return backup
-        number += 1
-        backup = path.with_name(f"{path.name}{BACKUP}.{number}")
     descriptor = os.open(backup, CREATE, 0o600)
     undo.callback(backup.unlink, missing_ok=True)
     with os.fdopen(descriptor, "wb") as file, path.open("rb") as original:
@@ -212,16 +208,18 @@ def _back_up(path: Path, content: Snapshot, undo: contextlib.ExitStack) -> Path:
 
 def copies_of(path: Path) -> Iterator[tuple[Path, bytes]]:
     """Yield the copies that were kept of a file, newest first, with their bytes."""
-    backup = path.with_name(path.name + BACKUP)
-    backups = [backup] if os.path.lexists(backup) else []
-    while os.path.lexists(
-        backup := path.with_name(f"{path.name}{BACKUP}.{len(backups) + 1}")
-    ):
-        backups.append(backup)
+    backups = list(itertools.takewhile(os.path.lexists, _names(path)))
     for backup in reversed(backups):
         data = _data(backup)
         if data is not None:
             yield backup, data
+
+
+def _names(path: Path) -> Iterator[Path]:
+    """Yield the names of a file's copies, without an end: the first has no number."""
+    yield path.with_name(path.name + BACKUP)
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}{BACKUP}.{number}")
 
 
 def _remove(path: Path, content: Snapshot, root: Path) -> None:
@@ -364,21 +362,15 @@ class Properties(NamedTuple):
 def _properties(descriptor: int) -> Properties:
     attributes: dict[str, bytes] = {}
     if sys.platform == "linux":
-        attributes = {name: os.getxattr(descriptor, name) for name in _names(descriptor)}
-    state = os.fstat(descriptor)
-    mode = stat.S_IMODE(state.st_mode)
-    return Properties(state.st_uid, state.st_gid, mode, attributes)
-
-
-def _names(descriptor: int) -> list[str]:
-    """Return the names of a file's attributes."""
-    if sys.platform == "linux":
         try:
-            return os.listxattr(descriptor)
+            for name in os.listxattr(descriptor):
+                attributes[name] = os.getxattr(descriptor, name)
         except OSError as error:
             if error.errno != errno.ENOTSUP:
                 raise
-    return []
+    state = os.fstat(descriptor)
+    mode = stat.S_IMODE(state.st_mode)
+    return Properties(state.st_uid, state.st_gid, mode, attributes)
 
 
 def _swap(one: Path, other: Path) -> bool:

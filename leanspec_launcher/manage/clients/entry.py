@@ -204,15 +204,17 @@ def install_link(client: str) -> str:
     """
     entry = {"command": PORTABLE.command, "args": list(PORTABLE.args)}
     text = json.dumps(entry, separators=(",", ":"))
-    if client == "vscode":
-        query = urlencode({"name": NAME, "config": text})
-        return f"https://vscode.dev/redirect/mcp/install?{query}"
-    if client == "cursor":
-        query = urlencode(
-            {"name": NAME, "config": base64.b64encode(text.encode()).decode()}
+    pages = {
+        "vscode": ("https://vscode.dev/redirect/mcp/install", text),
+        "cursor": (
+            "https://cursor.com/install-mcp",
+            base64.b64encode(text.encode()).decode(),
+        ),
+    }
+    if client not in pages:
+        raise CommandError(
+            f"`{client}` has no page that adds a server",
+            hint=f"leanspec-launcher mcp-config {client}",
         )
-        return f"https://cursor.com/install-mcp?{query}"
-    raise CommandError(
-        f"`{client}` has no page that adds a server",
-        hint=f"leanspec-launcher mcp-config {client}",
-    )
+    page, config = pages[client]
+    return f"{page}?{urlencode({'name': NAME, 'config': config})}"

@@ -62,11 +62,8 @@ def this_server() -> ServerCommand:
     if any(installer.entry):
         archive = os.path.abspath(os.environ.get("PEX") or sys.argv[0])
         return ServerCommand(archive, (), (installer.entry,))
-    script = next(
-        (command for command in link.commands() if command.name == MCP_COMMAND),
-        None,
-    )
-    if script is None or script.state is link.LinkState.ABSENT:
+    scripts = [script for script in link.commands() if script.name == MCP_COMMAND]
+    if not scripts or scripts[0].state is link.LinkState.ABSENT:
         raise CommandError(
             f"this installation has no command `{MCP_COMMAND}`", hint=link.REINSTALL
         )
@@ -75,7 +72,7 @@ def this_server() -> ServerCommand:
         options = SAFE_PATH or ["-I"]
         launcher = (*options, "-m", "leanspec_launcher", "mcp")
         return ServerCommand(lasting(sys.executable), launcher)
-    return ServerCommand(lasting(str(script.path)))
+    return ServerCommand(lasting(str(scripts[0].path)))
 
 
 def pinned(server: ServerCommand) -> ServerCommand:
@@ -115,16 +112,14 @@ def ends(path: str) -> bool:
 def _links_to(path: str) -> Iterator[str]:
     """Yield other paths of a file: by a link in `PATH`, or beside the folder of its version."""
     real = os.path.realpath(path)
-    named = program_on_path(os.path.basename(path), "")
-    candidates = [named] if named else []
+    candidates = [program_on_path(os.path.basename(path), "")]
     for folder in Path(path).parents:
         if ends(folder.name):
             inside = Path(path).relative_to(folder)
-            beside = sorted(folder.parent.iterdir(), key=lambda entry: len(entry.name))
-            links = [entry for entry in beside if entry.is_symlink()]
-            links.sort(key=lambda entry: entry.name != "latest")
+            links = [entry for entry in folder.parent.iterdir() if entry.is_symlink()]
+            links.sort(key=lambda entry: (entry.name != "latest", len(entry.name)))
             candidates += [str(entry / inside) for entry in links]
-    for candidate in candidates:
+    for candidate in filter(None, candidates):
         if os.path.realpath(candidate) == real:
             yield candidate
 
@@ -137,9 +132,9 @@ def in_folder(server: ServerCommand, folder: str) -> ServerCommand:
     """
     if sys.platform == "win32":
         for word in (folder, *server.words):
-            if READ_BY_CMD.search(word):
+            if match := READ_BY_CMD.search(word):
                 raise CommandError(
-                    f"cannot pass `{word}` to `cmd`, which interprets `{READ_BY_CMD.search(word)[0]}`",  # type: ignore[index]
+                    f"cannot pass `{word}` to `cmd`, which interprets `{match[0]}`",
                     hint="move the project, or install lean-spec, to a path without this sign",
                 )
         return replace(server, command="cmd", args=(*CMD, folder, "&&", *server.words))
@@ -155,12 +150,13 @@ def out_of_folder(server: ServerCommand) -> tuple[ServerCommand, str]:
     words = server.words
     is_by_python = words[1:4] == ["-I", "-c", GO_BY_PYTHON]
     if is_by_python or words[1:4] == ["-c", GO_THERE, "sh"]:
-        folder, command = "".join(words[4:5]), words[5:]
+        folder, *command = words[4:] or [""]
     elif words[1:5] == list(CMD) and words[6:7] == ["&&"]:
         folder, command = words[5], words[7:]
     else:
         return server, server.cwd
-    return replace(server, command="".join(command[:1]), args=tuple(command[1:])), folder
+    program, *arguments = command or [""]
+    return replace(server, command=program, args=tuple(arguments)), folder
 
 
 def must_be_utf_8(server: ServerCommand) -> None:

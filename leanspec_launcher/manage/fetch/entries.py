@@ -171,9 +171,8 @@ def fetch(
             _remove_leftovers(store, sha256)
         for entry in entries(store):
             if entry.sha256 == sha256 and is_intact(entry):
-                with contextlib.suppress(
-                    OSError
-                ):  # a store that is read-only serves as well
+                # A store that is read-only serves as well.
+                with contextlib.suppress(OSError):
                     _write_record(entry, entry.folder)
                 return entry
         try:
@@ -232,10 +231,8 @@ def _must_start(program: Path, wheel: Wheel) -> str:
 def is_intact(entry: StoredWheel) -> bool:
     """Tell whether every file of a wheel in the store is as it was, and its program in its place."""
     try:
-        return (
-            is_whole(entry.folder)
-            and digest(str(entry.binary), MOST_BYTES) == entry.folder.name
-        )
+        sha256 = digest(str(entry.binary), MOST_BYTES)
+        return sha256 == entry.folder.name and is_whole(entry.folder)
     except (OSError, Refusal):
         return False
 
@@ -282,22 +279,19 @@ def _remove_leftovers(store: Path, sha256: str) -> None:
 def prune(*, dry_run: bool) -> list[Path]:
     """Remove what no installation starts, and what killed processes left; return the folders."""
     store = existing_store()
-    started = {entry.folder for entry in entries(store) if _is_started(entry)}
-    removed = [
-        folder
-        for folder in sorted(store.glob("*"))
-        if KEY.fullmatch(folder.name) and folder not in started
-    ]
+    # This installation starts them, or another one that fetched them.
+    started = {
+        entry.folder
+        for entry in entries(store)
+        if entry.is_pinned or any(_pins(site, entry.folder.name) for site in entry.sites)
+    }
+    folders = [folder for folder in store.glob("*") if KEY.fullmatch(folder.name)]
+    removed = sorted(set(folders) - started)
     if not dry_run:
         for folder in removed:
             shutil.rmtree(folder)
         _remove_abandoned(store)
     return removed
-
-
-def _is_started(entry: StoredWheel) -> bool:
-    """Tell whether this installation starts a wheel, or another one that fetched it."""
-    return entry.is_pinned or any(_pins(site, entry.folder.name) for site in entry.sites)
 
 
 def _pins(site: str, sha256: str) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import hashlib
-from dataclasses import dataclass
 
 from leanspec_launcher.commands import CommandError
 
@@ -13,17 +12,9 @@ from .transfer import must_have_extra
 
 # The algorithms of a key, and of a signature of the file's BLAKE2b digest.
 KEY_ALGORITHM, SIGNATURE_ALGORITHM = b"Ed", b"ED"
-ALGORITHM_LENGTH, ID_LENGTH = 2, 8
+ALGORITHM_LENGTH, HEAD = 2, 10
 KEY_LENGTH, SIGNATURE_LENGTH = 32, 64
 UNTRUSTED, TRUSTED = "untrusted comment: ", "trusted comment: "
-
-
-@dataclass(frozen=True)
-class _Signature:
-    key_id: bytes
-    of_the_file: bytes
-    comment: str
-    of_the_comment: bytes
 
 
 def verify(data: bytes, signature: str, keys: tuple[str, ...]) -> dict[str, str]:
@@ -35,58 +26,56 @@ def verify(data: bytes, signature: str, keys: tuple[str, ...]) -> dict[str, str]
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    read = _read(signature)
+    key_id, of_the_file, comment, of_the_comment = _read(signature)
     trusted = dict(map(_key, keys))
-    if read.key_id not in trusted:
+    if key_id not in trusted:
         raise _refused("it is signed with a key that this release does not know")
-    key = Ed25519PublicKey.from_public_bytes(trusted[read.key_id])
+    key = Ed25519PublicKey.from_public_bytes(trusted[key_id])
     try:
-        key.verify(read.of_the_file, hashlib.blake2b(data).digest())
+        key.verify(of_the_file, hashlib.blake2b(data).digest())
         # The comment is signed together with the first signature: it belongs to no other file.
-        key.verify(read.of_the_comment, read.of_the_file + read.comment.encode())
+        key.verify(of_the_comment, of_the_file + comment.encode())
     except InvalidSignature:
         raise _refused("its signature does not match its content") from None
-    pairs = [part.split(":", 1) for part in read.comment.split("\t") if ":" in part]
-    return dict(pairs)
+    parts = comment.split("\t")
+    return dict(part.split(":", 1) for part in parts if ":" in part)
 
 
 def _key(text: str) -> tuple[bytes, bytes]:
     """Return the identity of a public key, and the key."""
-    data = _decoded(text, ALGORITHM_LENGTH + ID_LENGTH + KEY_LENGTH)
-    if data[:ALGORITHM_LENGTH] != KEY_ALGORITHM:
+    algorithm, key_id, key = _parts(text, KEY_LENGTH)
+    if algorithm != KEY_ALGORITHM:
         raise _refused("a key of this release is not a minisign key")
-    split = ALGORITHM_LENGTH + ID_LENGTH
-    return data[ALGORITHM_LENGTH:split], data[split:]
+    return key_id, key
 
 
-def _read(text: str) -> _Signature:
-    lines = text.splitlines()
+def _read(text: str) -> tuple[bytes, bytes, str, bytes]:
+    """Return the identity of the key, the signature of the file, and the comment with its signature."""
     try:
-        untrusted, first, trusted, second = lines
+        untrusted, first, trusted, second = text.splitlines()
     except ValueError:
         raise _refused("its signature does not have four lines") from None
     if not untrusted.startswith(UNTRUSTED) or not trusted.startswith(TRUSTED):
         raise _refused("its signature has no comments")
-    data = _decoded(first, ALGORITHM_LENGTH + ID_LENGTH + SIGNATURE_LENGTH)
-    if data[:ALGORITHM_LENGTH] != SIGNATURE_ALGORITHM:
+    algorithm, key_id, signature = _parts(first, SIGNATURE_LENGTH)
+    if algorithm != SIGNATURE_ALGORITHM:
         raise _refused("its signature has an unknown algorithm")
-    split = ALGORITHM_LENGTH + ID_LENGTH
-    return _Signature(
-        data[ALGORITHM_LENGTH:split],
-        data[split:],
-        trusted[len(TRUSTED) :],
-        _decoded(second, SIGNATURE_LENGTH),
-    )
+    comment = trusted.removeprefix(TRUSTED)
+    return key_id, signature, comment, _decoded(second, SIGNATURE_LENGTH)
+
+
+def _parts(text: str, length: int) -> tuple[bytes, bytes, bytes]:
+    """Return the algorithm, the identity of the key, and what follows in so many bytes."""
+    data = _decoded(text, HEAD + length)
+    return data[:ALGORITHM_LENGTH], data[ALGORITHM_LENGTH:HEAD], data[HEAD:]
 
 
 def _decoded(text: str, length: int) -> bytes:
-    try:
+    with contextlib.suppress(ValueError):
         data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise _refused("its signature is damaged") from None
-    if len(data) != length:
-        raise _refused("its signature is damaged")
-    return data
+        if len(data) == length:
+            return data
+    raise _refused("its signature is damaged")
 
 
 def _refused(reason: str) -> CommandError:

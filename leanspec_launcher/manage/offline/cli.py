@@ -72,7 +72,7 @@ def command(
       leanspec-launcher bundle lean-spec-bundle
       leanspec-launcher bundle out --platform linux-x64 --python 3.12 --extra ui
     """
-    from .bundle import PAGE, BundleTarget, command_inside, must_have_pip
+    from .bundle import INSIDE, PAGE, BundleTarget, install_command, must_have_pip
 
     _must_be_possible(folder, pythons)
     must_have_pip()
@@ -87,7 +87,8 @@ def command(
     _make(folder, targets, extras, origin)
     echo(f"{folder}: for {', '.join(map(str, targets))}")
     echo(f"for pipx and uv, see `{folder / PAGE}`")
-    echo(f"on the other machine, in the folder `{folder.name}`: {command_inside(extras)}")
+    command = install_command(INSIDE, extras)
+    echo(f"on the other machine, in the folder `{folder.name}`: {command}")
     return CommandReport(
         {
             "folder": str(folder.absolute()),

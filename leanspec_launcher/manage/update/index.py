@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from leanspec_launcher._release import platform_tags
 from leanspec_launcher._tables import PROGRAMS, current
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.explain import machine
@@ -59,6 +60,11 @@ class IndexRelease:
     version: str
     files: list[IndexFile]
 
+    @property
+    def uploaded(self) -> str:
+        """When the first of its files was uploaded; empty if the installer does not tell."""
+        return next((file.uploaded for file in self.files if file.uploaded), "")
+
 
 class AbsentError(CommandError):
     """An answer of the index that nothing on it satisfies the requirement."""
@@ -75,15 +81,15 @@ def newest(installed: Installation, version: str | None) -> IndexRelease:
     except AbsentError:
         files = []
     wheels = [file for file in files if file.distribution == MAIN]
-    if not wheels and version:
+    if wheels:
+        return IndexRelease(wheels[0].version, wheels)
+    if version:
         text = f"your index has no {MAIN} {version}"
         raise CommandError(text, hint="leanspec-launcher update --check")
-    if not wheels:
-        raise CommandError(
-            f"the index has no `{requirement}` for this Python",
-            hint="check which index your installer uses",
-        )
-    return IndexRelease(wheels[0].version, wheels)
+    raise CommandError(
+        f"the index has no `{requirement}` for this Python",
+        hint="check which index your installer uses",
+    )
 
 
 def complete(installed: Installation, version: str) -> IndexRelease:
@@ -98,19 +104,18 @@ def complete(installed: Installation, version: str) -> IndexRelease:
             f"release {version} is incomplete on the index: {error.message}",
             hint="try again later: a release takes a while to arrive everywhere",
         ) from None
-    ours = {
-        program.distribution: program
+    ours = [
+        program.distribution
         for program in PROGRAMS.values()
-        if not program.extra or program.extra in installed.extras
-    }
+        if program.extra in ("", *installed.extras)
+    ]
+    needed = [file for file in files if file.distribution not in ours or _fits(file)]
     for name in ours:
-        builds = [file for file in files if file.distribution == name and _fits(file)]
-        if not builds:
+        if all(file.distribution != name for file in needed):
             raise CommandError(
                 f"release {version} has no build of `{name}` for this machine",
                 hint="stay with this release, or see `leanspec-launcher doctor`",
             )
-    needed = [file for file in files if file.distribution not in ours or _fits(file)]
     return IndexRelease(version, [file for file in needed if file.version == version])
 
 
@@ -119,7 +124,7 @@ def _fits(file: IndexFile) -> bool:
     platform = current()
     if file.name.endswith(STUB) or platform is None:
         return False
-    tags = file.name[: -len(".whl")].rpartition("-")[2].split(".")
+    tags = platform_tags(file.name)
     if platform.system == "linux":
         matching_tags = [tag for tag in tags if tag.endswith(platform.machines)]
         is_musl = machine.libc_version()[0] == "musl"
@@ -135,52 +140,44 @@ def _ask(installed: Installation, requirement: str, *options: str) -> list[Index
     return _of_report(_run([*command, *options, requirement]))
 
 
-def _typed(command: list[str], stdin: str) -> str:
-    """Write a command as one types it, with what it reads."""
-    before = f"{shown([['echo', stdin]])} | " if stdin else ""
-    return before + shown([command])
-
-
 def _run(command: list[str], stdin: str = "") -> str:
     """Return what an installer prints. Raises CommandError with its own words if it fails."""
+    # As one types it, with what it reads.
+    typed = shown([command])
+    if stdin:
+        typed = f"{shown([['echo', stdin]])} | {typed}"
+    details = [f"asked by: {typed}"]
     try:
         process = output_of(with_path(command), seconds=ANSWER_SECONDS, stdin=stdin)
     except TimeoutError:
         text = f"the index did not answer within {ANSWER_SECONDS} s"
-        detail = f"asked by: {_typed(command, stdin)}"
-        raise CommandError(text, hint=NETWORK, details=[detail]) from None
+        raise CommandError(text, hint=NETWORK, details=details) from None
     except OSError as error:
-        raise CommandError(str(error), hint=_typed(command, stdin)) from None
-    if NO_OPTION in process.stderr:
+        raise CommandError(str(error), hint=typed) from None
+    errors = process.stderr
+    if NO_OPTION in errors:
         raise _too_old(command)
-    is_alone = any(words in process.stderr for words in ALONE)
-    if process.returncode != 0 or is_alone:
-        if _is_unreachable(process.stderr):
-            detail = f"asked by: {_typed(command, stdin)}"
-            text = f"the index does not answer: {_cause(process.stderr)}"
-            raise CommandError(text, hint=NETWORK, details=[detail])
-        lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
-        lines = lines or [f"exit code {process.returncode}"]
-        # After an error, uv explains it; pip's comes last.
-        errors = (
-            line
-            for line in lines
-            if line.lower().startswith(("error", "\N{MULTIPLICATION SIGN}"))
-        )
-        reason = next(errors, lines[-1])
-        is_absent = any(words in process.stderr for words in ABSENT)
-        kind = AbsentError if is_absent else CommandError
-        raise kind(
-            f"the index could not be asked: {reason}",
-            hint=_typed(command, stdin),
-            details=lines[lines.index(reason) + 1 :][:MOST_LINES],
-        )
-    return process.stdout
+    if process.returncode == 0 and not _has(ALONE, errors):
+        return process.stdout
+    if ANSWERED not in errors and _has(UNREACHABLE, errors):
+        text = f"the index does not answer: {_cause(errors)}"
+        raise CommandError(text, hint=NETWORK, details=details)
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    lines = lines or [f"exit code {process.returncode}"]
+    # After an error, uv explains it; pip's comes last.
+    starts = ("error", "\N{MULTIPLICATION SIGN}")
+    first = (line for line in lines if line.lower().startswith(starts))
+    reason = next(first, lines[-1])
+    kind = AbsentError if _has(ABSENT, errors) else CommandError
+    raise kind(
+        f"the index could not be asked: {reason}",
+        hint=typed,
+        details=lines[lines.index(reason) + 1 :][:MOST_LINES],
+    )
 
 
-def _is_unreachable(text: str) -> bool:
-    """Tell whether an installer says that it got no answer from its index."""
-    return ANSWERED not in text and any(words in text for words in UNREACHABLE)
+def _has(parts: tuple[str, ...], text: str) -> bool:
+    return any(part in text for part in parts)
 
 
 def _cause(text: str) -> str:
@@ -208,11 +205,11 @@ def _of_report(text: str) -> list[IndexFile]:
 
 def _too_old(command: list[str]) -> CommandError:
     """Return the error of a pip before 22.2, which has no installation report."""
+    upgrade = ["pip", "install", "--upgrade", "pip"]
     if command[0] == "pipx":
         upgrade = ["pipx", "upgrade-shared"]
-    else:
-        pip = ["pip"] if command[0] == "pip" else [*interpreter(), "-m", "pip"]
-        upgrade = [*pip, "install", "--upgrade", "pip"]
+    elif command[0] != "pip":
+        upgrade = [*interpreter(), "-m", *upgrade]
     text = "this pip does not say what it would install"
     return CommandError(text, hint=shown([upgrade]))
 
