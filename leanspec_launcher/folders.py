@@ -1,7 +1,5 @@
 """Folders of lean-spec itself, as platformdirs names them, for all that is not a start."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """Installer commands that reinstall a binary, or add an extra."""
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -31,17 +29,20 @@ def commands(program: Program) -> list[list[str]]:
 
 def _commands(program: Program) -> list[list[str]]:
     installer = in_use()
-    template = usable(installer.reinstall)
-    if template and is_left_out(program) and not installer.is_reinstall_enough:
-        template = usable(installer.add)
-    steps = [words(step, program) for step in template.split(" && ")]
-    return _with_pip([step for step in steps if step])
+    templates = installer.reinstall
+    if templates and is_left_out(program) and not installer.is_reinstall_enough:
+        templates = installer.add
+    return _steps(templates, program)
 
 
-def _with_pip(steps: list[list[str]]) -> list[list[str]]:
-    """Put in front of commands the one that installs the pip that they start, if there is none."""
+def _steps(
+    templates: tuple[str, ...], program: Program, **more: list[str]
+) -> list[list[str]]:
+    """Return the commands of the usable template, and before them the one that brings the pip that they start."""
+    texts = usable(templates).split(" && ")
+    steps = [step for step in (words(text, program, **more) for text in texts) if step]
     if needs_ensurepip() and any(map(_is_pip_of_ours, steps)):
-        return [[*interpreter(), "-m", "ensurepip"], *steps]
+        steps.insert(0, [*interpreter(), "-m", "ensurepip"])
     return steps
 
 
@@ -70,7 +71,8 @@ def by_hash(program: Program, place: str, file: str) -> list[list[str]]:
     `file` is a file of requirements with the hash: see `requirement`. `place` is a folder or URL to
     take the wheel from, empty for the installer's own index.
     """
-    template, record = usable(in_use().reinstall), distribution(program.distribution)
+    installer, record = in_use(), distribution(program.distribution)
+    template = usable(installer.reinstall)
     if not template.endswith("{wheel}") or not requirement(program):
         return []
     if is_left_out(program) or (record and record.url and not place):
@@ -81,9 +83,9 @@ def by_hash(program: Program, place: str, file: str) -> list[list[str]]:
         wheel.insert(0, "--no-cache-dir")
     if place:
         wheel = ["--no-index", "--find-links", place, *wheel]
-    steps = _with_pip([words(template, program, wheel=wheel)])
+    steps = _steps((template,), program, wheel=wheel)
     if not place and refresh(program):
-        steps.insert(0, words(in_use().refresh, program, wheel=wheel))
+        steps.insert(0, words(installer.refresh, program, wheel=wheel))
     return steps
 
 
@@ -155,10 +157,9 @@ def main_hint() -> str:
     """Say what installs `lean-spec` itself again, which writes its commands."""
     if not VERSION:
         return "install these sources again, as you did before"
-    program, template = PROGRAMS["cli"], usable(in_use().reinstall)
-    templates = filter(None, template.split(" && "))
-    steps = [words(step, program, wheel=[exactly(MAIN)]) for step in templates]
-    return _typed(_with_pip(steps)) if steps else filled(in_use().hint, program)
+    program, installer = PROGRAMS["cli"], in_use()
+    steps = _steps(installer.reinstall, program, wheel=[exactly(MAIN)])
+    return _typed(steps) if steps else filled(installer.hint, program)
 
 
 def filled(text: str, program: Program) -> str:
@@ -180,18 +181,19 @@ def _release(program: Program) -> str:
     if not template:
         # What these bring is written in the project, and the next `sync` would undo a command.
         return f"let your project depend on a release of {requirement}, which pins its binaries"
-    command = _typed(_with_pip([words(template, program)]))
+    command = _typed(_steps((template,), program))
     return f"install a release, which pins its binaries: {command}"
 
 
 def extra_hint(extra: str) -> str:
     """Say what brings an extra of `lean-spec` that was left out."""
-    command = words(usable(in_use().add), Program(MAIN, MAIN, extra=extra))
-    return _typed(_with_pip([command])) if command else f"install `{MAIN}[{extra}]`"
+    steps = _steps(in_use().add, Program(MAIN, MAIN, extra=extra))
+    return _typed(steps) if steps else f"install `{MAIN}[{extra}]`"
 
 
 def pip_update() -> str:
     """Return what updates this environment's own pip, to be typed before something else; empty if pip is not used."""
     if in_use() is not PIP or not has_pip():
         return ""
-    return f"{shown([[*interpreter(), '-m', 'pip', 'install', '--upgrade', 'pip']])} && "
+    command = [*interpreter(), "-m", "pip", "install", "--upgrade", "pip"]
+    return f"{shown([command])} && "

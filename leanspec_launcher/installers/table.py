@@ -1,7 +1,5 @@
 """The table of installers: one row per installer, with how it is recognised and its commands."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from .detect import MAIN, traces

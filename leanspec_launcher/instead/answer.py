@@ -78,10 +78,6 @@ def reported_version(
     """
     if "--version" in program.answers:
         return announced_version(path, env)
-    return _printed_version(path, env)
-
-
-def _printed_version(path: str, env: "dict[str, str] | None") -> str:
     command = [path, "--version"]
     try:
         result = subprocess.run(

@@ -1,7 +1,5 @@
 """Opening the browser, and when there is none to open."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

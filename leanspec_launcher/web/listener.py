@@ -1,7 +1,5 @@
 """The process that listens on a port: another user's may have it, or another program of this user."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

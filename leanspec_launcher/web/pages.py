@@ -1,7 +1,5 @@
 """The installed pages of the web UI: where they are, and whether they are those of this release."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

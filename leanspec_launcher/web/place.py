@@ -1,7 +1,5 @@
 """Where the pages of the web UI are, and what brings them. Imports no package: `lean-spec ui` asks."""
 
-from __future__ import annotations
-
 import os
 
 from leanspec_launcher._search import SITE

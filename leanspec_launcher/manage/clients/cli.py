@@ -208,26 +208,32 @@ def _report(clients: list[Result], code: int = 0) -> CommandReport:
 
 def _list_clients(options: ChangeOptions) -> CommandReport:
     """List the clients, those of this user first."""
-    clients: list[Result] = [
-        {
-            "client": name,
-            "title": client.title,
-            "file": str(file_to_change(client, _scope(client, options), options.folder)),
-            "is_present": is_present(client) or _is_in_project(client, options),
-        }
-        for name, client in CLIENTS.items()
-    ]
+    clients: list[Result] = []
+    for client in CLIENTS.values():
+        file = file_to_change(client, _scope(client, options), options.folder)
+        is_here = is_present(client)
+        # A file that cannot be read tells nothing.
+        with contextlib.suppress(CommandError):
+            is_here = is_here or _has_server(client, options)
+        clients.append(
+            {
+                "client": client.name,
+                "title": client.title,
+                "file": str(file),
+                "is_present": is_here,
+            }
+        )
     width = max(map(len, CLIENTS))
-    is_any_present = any(client["is_present"] for client in clients)
-    others = "others:" if is_any_present else "no client was found; supported clients:"
-    for heading, is_here in (("found here:", True), (others, False)):
-        rows = [client for client in clients if client["is_present"] is is_here]
+    present = [client for client in clients if client["is_present"]]
+    others = [client for client in clients if client not in present]
+    heading = "others:" if present else "no client was found; supported clients:"
+    for title, rows in (("found here:", present), (heading, others)):
         lines = [
             f"  {row['client']:{width}}  {row['title']}: {_short(str(row['file']))}"
             for row in rows
         ]
         if lines:
-            echo_text("\n".join([heading, *lines]))
+            echo_text("\n".join([title, *lines]))
     say_hint("`leanspec-launcher mcp-config CLIENT` prints its lines, `--write` adds them")
     return _report(clients)
 
@@ -303,16 +309,11 @@ def _has_server(client: Client, options: ChangeOptions) -> bool:
     """Tell whether a client's file in the project has the server."""
     if not client.project or is_home(options.folder):
         return False
-    paths = files(client, PROJECT, options.folder)
-    places = [ServersFile(client, path, PROJECT) for path in paths]
+    places = (
+        ServersFile(client, path, PROJECT)
+        for path in files(client, PROJECT, options.folder)
+    )
     return any(options.name in servers_in(place) for place in places)
-
-
-def _is_in_project(client: Client, options: ChangeOptions) -> bool:
-    """Tell whether a client's file in the project has the server, and can be read."""
-    with contextlib.suppress(CommandError):
-        return _has_server(client, options)
-    return False
 
 
 def _change(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
@@ -469,14 +470,9 @@ def _print_policy(client: Client, options: ChangeOptions) -> CommandReport:
             hint="see the page of the client: " + client.source,
         )
     server, _ = choose(client, _scope(client, options), options)
-    words = {
-        "NAME": options.name,
-        "COMMAND": json.dumps(server.words, ensure_ascii=False),
-        "PROGRAM": json.dumps(server.command, ensure_ascii=False),
-    }
-    text = "\n".join(client.policy.lines)
-    for word, value in words.items():
-        text = text.replace(word, value)
+    text = "\n".join(client.policy.lines).replace("NAME", options.name)
+    for word, value in (("COMMAND", server.words), ("PROGRAM", server.command)):
+        text = text.replace(word, json.dumps(value, ensure_ascii=False))
     echo(f"# {client.title}: {client.policy.place}")
     echo_text(text)
     result: Result = {"client": client.name, "file": client.policy.place}

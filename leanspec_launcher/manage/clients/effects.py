@@ -1,7 +1,5 @@
 """Effects of a change beyond its file: who else reads it, what hides it, and what the client asks before it starts."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator

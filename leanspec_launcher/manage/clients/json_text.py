@@ -151,10 +151,8 @@ def _drop(text: str, path: Keys) -> str:
         between = text[before.end : start]
         line_break = between if "\n" in between else ""
         return text[: before.value.end] + line_break + text[end:]
-    if (
-        len(keys) == 1
-        and not (text[owner.start + 1 : start] + text[end : owner.end - 1]).strip()
-    ):
+    rest = text[owner.start + 1 : start] + text[end : owner.end - 1]
+    if len(keys) == 1 and not rest.strip():
         start, end = owner.start + 1, owner.end - 1
     return text[:start] + text[end:]
 
@@ -163,7 +161,8 @@ def _lines_of(text: str, member: JsonMember) -> tuple[int, int]:
     """Return from where to where a member goes: whole lines if nothing else is in them."""
     start = text.rfind("\n", 0, member.start) + 1
     end = text.find("\n", member.end) + 1
-    if end and not (text[start : member.start] + text[member.end : end]).strip():
+    others = text[start : member.start] + text[member.end : end]
+    if end and not others.strip():
         return start, end
     after = text[member.end :]
     return member.start, member.end + len(after) - len(after.lstrip(" \t"))
@@ -190,30 +189,21 @@ def _replace(text: str, old: Value, new: Any, unit: str) -> str:  # noqa: ANN401
 def _insert(text: str, owner: Value, item: Item, unit: str) -> str:
     """Return the text with a new last member of an object."""
     newline, close = newline_of(text), owner.end - 1
-    outer = _indent_at(text, owner.start)
-    indent = outer + unit
+    key, outer = json.dumps(item.key), _indent_at(text, owner.start)
+    indent, begun, comma, tail = outer + unit, owner.start + 1, "", ""
     if owner.members:
-        first = owner.members[0]
+        first, last = owner.members[0], owner.members[-1]
         if "\n" not in text[owner.start : first.start]:
-            return _insert_in_line(text, owner, item)
-        indent = _indent_at(text, first.start)
-    member = f"{json.dumps(item.key)}: {_dump(text, item.value, indent, unit)}"
-    last = owner.members[-1] if owner.members else None
-    begun = last.end if last else owner.start + 1
-    has_comma = last is not None and last.after_comma > 0
+            # All of it stands in one line.
+            end = last.value.end
+            value = json.dumps(item.value, ensure_ascii=False)
+            return f"{text[:end]}, {key}: {value}{text[end:]}"
+        indent, begun = _indent_at(text, first.start), last.end
+        comma, tail = ("", ",") if last.after_comma else (",", "")
+    member = f"{key}: {_dump(text, item.value, indent, unit)}"
     # What stands between the last member and the brace, comments above all, stays there.
-    between = text[begun:close].rstrip()
-    comma = "," if last and not has_comma else ""
-    tail = "," if has_comma else ""
-    head = text[:begun] + comma + between
+    head = text[:begun] + comma + text[begun:close].rstrip()
     return f"{head}{newline}{indent}{member}{tail}{newline}{outer}{text[close:]}"
-
-
-def _insert_in_line(text: str, owner: Value, item: Item) -> str:
-    """Return the text with a new member of an object that stands in one line."""
-    end = owner.members[-1].value.end
-    member = f"{json.dumps(item.key)}: {json.dumps(item.value, ensure_ascii=False)}"
-    return f"{text[:end]}, {member}{text[end:]}"
 
 
 def _dump(text: str, value: Any, indent: str, unit: str) -> str:  # noqa: ANN401 - any JSON

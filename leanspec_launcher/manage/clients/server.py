@@ -1,7 +1,5 @@
 """Command that starts the MCP server of this installation. No Node, and no `PATH` in a user's own file."""
 
-from __future__ import annotations
-
 import os
 import re
 import site

@@ -167,6 +167,7 @@ class Client:
 BRACED, DOLLAR = r"\$\{", r"\$\w|\$\{"
 # What RFC 8259 does not have.
 COMMENT, COMMA, MARK = "a comment", "a comma after the last member", "a byte order mark"
+STRICT = (COMMENT, COMMA, MARK)
 # The settings of VS Code and its extensions.
 CODE = "{settings}/Code/User"
 BY_NAME_OR_COMMAND = ('{"serverName": "NAME"}', '{"serverCommand": COMMAND}')
@@ -182,20 +183,18 @@ ASKS_FOR_TRUST = "starts it once you trust the folder"
 def settings_of_gemini(name: str) -> tuple[Switch, ...]:
     """Return the lists of Gemini CLI, and of what was made of it."""
     files = (f"{{project}}/.{name}/settings.json", f"~/.{name}/settings.json")
-    excluded = (
-        Switch(file, ("mcp", "excluded"), UNLIST, ignores_case=True) for file in files
-    )
-    allowed = (
+    rows = (("excluded", UNLIST), ("allowed", "add `NAME` to that list"))
+    return tuple(
         Switch(
-            file,
-            ("mcp", "allowed"),
-            "add `NAME` to that list",
+            file=file,
+            keys=("mcp", key),
+            hint=hint,
             ignores_case=True,
-            is_of_allowed=True,
+            is_of_allowed=key == "allowed",
         )
+        for key, hint in rows
         for file in files
     )
-    return (*excluded, *allowed)
 
 
 _ROWS = (
@@ -227,7 +226,7 @@ _ROWS = (
             "~/.gemini/antigravity/mcp_config.json",
             "~/.gemini/antigravity-cli/mcp_config.json",
         ),
-        refuses=(COMMENT, COMMA, MARK),
+        refuses=STRICT,
         start=ServerFolder.ELSEWHERE,
         # Its window starts one in the home folder, its command line in the working directory.
         start_in_project=ServerFolder.ELSEWHERE,
@@ -290,7 +289,7 @@ _ROWS = (
             "{packages}/Claude_*/LocalCache/Roaming/Claude/claude_desktop_config.json",
             "{settings}/Claude/claude_desktop_config.json",
         ),
-        refuses=(COMMENT, COMMA, MARK),
+        refuses=STRICT,
         off=(),
         start=ServerFolder.ELSEWHERE,
         policy=Policy(
@@ -313,7 +312,7 @@ _ROWS = (
             ("CLINE_DATA_DIR", "~/.cline/data"),
             ("CLINE_DIR", "~/.cline"),
         ),
-        refuses=(COMMENT, COMMA, MARK),
+        refuses=STRICT,
         types=("stdio",),
         start=ServerFolder.ELSEWHERE,
         has_cwd=True,
@@ -364,7 +363,7 @@ _ROWS = (
         project=(".mcp.json", ".github/mcp.json"),
         parents="git",
         variables=(("COPILOT_HOME", "~/.copilot"),),
-        refuses=(COMMENT, COMMA, MARK),
+        refuses=STRICT,
         is_strict_for_users=False,
         takes_bare=True,
         # One word that Claude Code knows, too: both read a project's `.mcp.json`.
@@ -570,7 +569,7 @@ _ROWS = (
             f"{CODE}/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
         ),
         project=(".roo/mcp.json",),
-        refuses=(COMMENT, COMMA, MARK),
+        refuses=STRICT,
         types=("stdio",),
         start=ServerFolder.PROJECT,
         ended="it ended on 2026-05-15",

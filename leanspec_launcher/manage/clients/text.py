@@ -1,7 +1,5 @@
 """A file's text, changed in place: what both formats have in common."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any, Protocol

@@ -3,8 +3,6 @@
 What comes out is read by the standard library's parser, and is only taken if it says what was meant.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

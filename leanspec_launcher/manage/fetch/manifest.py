@@ -1,7 +1,5 @@
 """The manifest of another release: what its wheels are, if one of this release's keys signed it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -43,7 +41,16 @@ def wheel_of(
         data, statement = save_to(Path(work), version, place)
     wheels = _wheels(data, version)
     _must_not_be_older(statement.get("timestamp", ""), version, store)
-    return _of(program, platform, wheels, version)
+    start = f"{program.distribution.replace('-', '_')}-{version}-"
+    for wheel in wheels.get(platform.key, []):
+        # The name becomes that of a file: a path in it would lead elsewhere.
+        if wheel.name.startswith(start) and _is_sane(wheel):
+            return wheel
+    others = ", ".join(sorted(wheels)) or "no platform"
+    raise CommandError(
+        f"release {version} has no `{program.command}` for `{platform.key}`",
+        hint=f"it has binaries for {others}",
+    )
 
 
 def save_to(folder: Path, version: str, place: str) -> tuple[bytes, dict[str, str]]:
@@ -82,29 +89,14 @@ def _wheels(data: bytes, version: str) -> dict[str, list[Wheel]]:
         named_version = str(manifest["version"])
         for asset in manifest["assets"]:
             if asset["kind"] == PLATFORM_WHEEL:
-                wheel = Wheel(str(asset["name"]), str(asset["sha256"]), int(asset["size"]))
+                name, sha256 = str(asset["name"]), str(asset["sha256"])
+                wheel = Wheel(name, sha256, int(asset["size"]))
                 wheels.setdefault(str(asset["platform"]), []).append(wheel)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _refused("it cannot be read", version) from None
     if named_version != version:
         raise _refused(f"it is of version `{named_version}`", version)
     return wheels
-
-
-def _of(
-    program: Program, platform: Platform, wheels: dict[str, list[Wheel]], version: str
-) -> Wheel:
-    """Return a program's wheel for a platform. Raises CommandError if there is none."""
-    start = f"{program.distribution.replace('-', '_')}-{version}-"
-    for wheel in wheels.get(platform.key, []):
-        # The name becomes that of a file: a path in it would lead elsewhere.
-        if wheel.name.startswith(start) and _is_sane(wheel):
-            return wheel
-    others = ", ".join(sorted(wheels)) or "no platform"
-    raise CommandError(
-        f"release {version} has no `{program.command}` for `{platform.key}`",
-        hint=f"it has binaries for {others}",
-    )
 
 
 def _is_sane(wheel: Wheel) -> bool:

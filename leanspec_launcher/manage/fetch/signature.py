@@ -1,7 +1,5 @@
 """The signature of a release's manifest, in minisign's format (https://jedisct1.github.io/minisign/)."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib

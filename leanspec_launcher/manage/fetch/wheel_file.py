@@ -1,7 +1,5 @@
 """A wheel, unpacked whole: no entry leaves its folder, nothing is larger than any wheel of ours."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 import zipfile

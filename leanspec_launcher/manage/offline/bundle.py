@@ -1,7 +1,5 @@
 """Wheels of this release and of what it needs, downloaded by pip into a folder to install from."""
 
-from __future__ import annotations
-
 import html
 import re
 import zipfile

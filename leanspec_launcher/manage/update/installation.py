@@ -1,7 +1,5 @@
 """This installation, as an update sees it: its installer, its extras, and the commands for a version."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from leanspec_launcher._tables import PROGRAMS
