@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,7 +36,6 @@ from .rows import ABSENT, BAD, GOOD, OTHER, WARNING, print_hint, print_row
 if TYPE_CHECKING:
     from .doctor import ReportLine
     from .link import Command
-    from .missing import MissingCommand
     from .which import ProgramSearch
 
 MARKS = {Outcome.TAKEN: GOOD, Outcome.REFUSED: BAD}
@@ -239,7 +239,7 @@ def repair(program: str | None, origin: str | None, *, dry_run: bool) -> Command
       leanspec-launcher repair mcp
       leanspec-launcher repair --from /media/usb/lean-spec
     """
-    from .missing import missing_commands
+    from .missing import missing_commands, restore
     from .repair import check_binaries, must_be_good, place_for_installers, repair_binary
 
     place = place_for_installers(origin)
@@ -253,36 +253,31 @@ def repair(program: str | None, origin: str | None, *, dry_run: bool) -> Command
     repaired: list[str] = []
     failed: list[str] = []
     for command in missing:
-        succeeded = _restore(command, dry_run=dry_run)
-        (repaired if succeeded else failed).append(str(command.path))
+        with _attempt(str(command.path), repaired, failed):
+            if not dry_run:
+                restore(command)
+            result = "would be restored" if dry_run else "restored"
+            echo(f"{command.path}: {result}")
     for check in damaged:
         echo(f"{check.program}: {check.reason}", err=True)
-        try:
+        with _attempt(check.path, repaired, failed):
             repair_binary(check, place, dry_run=dry_run)
             for good in [] if dry_run else must_be_good(check.program):
                 echo(f"repaired: {good.path}")
-            repaired.append(check.path)
-        except (CommandError, OSError) as error:
-            # One that cannot be repaired keeps no other from it.
-            report(explained(error))
-            failed.append(check.path)
     value = {"repaired": repaired, "failed": failed}
     return CommandReport(value, FAILURE if failed else 0)
 
 
-def _restore(command: MissingCommand, *, dry_run: bool) -> bool:
-    """Bring a missing command back; tell whether it is there."""
-    from .missing import restore
-
+@contextlib.contextmanager
+def _attempt(path: str, repaired: list[str], failed: list[str]) -> Iterator[None]:
+    """Add a path to one of two lists. One that cannot be repaired keeps no other from it."""
     try:
-        if not dry_run:
-            restore(command)
+        yield
     except (CommandError, OSError) as error:
         report(explained(error))
-        return False
-    result = "would be restored" if dry_run else "restored"
-    echo(f"{command.path}: {result}")
-    return True
+        failed.append(path)
+    else:
+        repaired.append(path)
 
 
 @root.command()

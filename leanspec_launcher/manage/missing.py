@@ -54,14 +54,13 @@ def missing_commands(name: str | None = None) -> list[MissingCommand]:
         scripts = link.scripts()
     except CommandError:
         return []
-    missing = [*_scripts(scripts), *_links(scripts)]
+    missing = [
+        MissingCommand(script, script.path)
+        for script in scripts
+        if not os.path.isfile(script.path)
+    ]
+    missing += _links(scripts)
     return [command for command in missing if name in (None, command.program)]
-
-
-def _scripts(scripts: list[link.Script]) -> Iterator[MissingCommand]:
-    for script in scripts:
-        if not os.path.isfile(script.path):
-            yield MissingCommand(script, script.path)
 
 
 def _links(scripts: list[link.Script]) -> Iterator[MissingCommand]:
@@ -70,8 +69,9 @@ def _links(scripts: list[link.Script]) -> Iterator[MissingCommand]:
         return
     # The folder is known by our own link in it: every other one is somebody else's.
     our_script = next((script.path for script in scripts if script.name == link.OWN), None)
-    folders = [os.path.dirname(sys.argv[0]), *os.environ.get("PATH", "").split(os.pathsep)]
-    for folder in dict.fromkeys(filter(os.path.isabs, folders)):
+    entries = os.environ.get("PATH", "").split(os.pathsep)
+    folders = filter(os.path.isabs, [os.path.dirname(sys.argv[0]), *entries])
+    for folder in dict.fromkeys(folders):
         path = os.path.join(folder, link.OWN)
         if our_script is None or not os.path.islink(path):
             continue

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leanspec_launcher._search import Start
-from leanspec_launcher._tables import DIRECTORY_VARIABLE, PROGRAMS, Program
+from leanspec_launcher._tables import DIRECTORY_VARIABLE, PROGRAMS
 from leanspec_launcher.commands import CommandError, echo, styled
 from leanspec_launcher.explain import hints
 from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
@@ -136,7 +136,7 @@ def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
         file = Path(REQUIREMENTS) if dry_run else Path(folder, REQUIREMENTS)
         steps = reinstall.by_hash(program, place, str(file))
         if not steps:
-            steps = _without_hash(check, program, place)
+            steps = commands(check, place)
         else:
             echo(f"# {file}: {reinstall.requirement(program)}", err=True)
         if not dry_run:
@@ -144,22 +144,13 @@ def repair_binary(check: Check, place: str, *, dry_run: bool) -> None:
         _run_until_good(steps, check, dry_run=dry_run)
 
 
-def _without_hash(check: Check, program: Program, place: str) -> list[list[str]]:
-    steps = commands(check, program)
-    if place:
-        raise CommandError(
-            "this installer cannot be told where to take a wheel from",
-            hint=shown([["leanspec-launcher", "fetch", check.program, "--from", place]]),
-        )
-    return steps
-
-
-def commands(check: Check, program: Program) -> list[list[str]]:
+def commands(check: Check, place: str) -> list[list[str]]:
     """Return the installer's commands that bring a binary back, without a hash: one after the other.
 
     Raises CommandError if no command of an installer would, or if it would remove this very
     environment.
     """
+    program = PROGRAMS[check.program]
     reason, hint = NOT_REPAIRED.format(check.path), reinstall.hint(program)
     steps = reinstall.commands(program)
     if not steps:
@@ -168,6 +159,11 @@ def commands(check: Check, program: Program) -> list[list[str]]:
     if in_use().server:
         text = f"{reason} from inside: it runs from a cache of its installer"
         raise CommandError(text, hint=hint)
+    if place:
+        raise CommandError(
+            "this installer cannot be told where to take a wheel from",
+            hint=shown([["leanspec-launcher", "fetch", check.program, "--from", place]]),
+        )
     return [step for step in (reinstall.refresh(program), *steps) if step]
 
 

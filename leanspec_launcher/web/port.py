@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -50,23 +51,6 @@ def choose_port(host: str, option: int | None, configured: int | None) -> tuple[
 
     An explicit port, as an option or in `PORT`, must be free; otherwise the next 100 are tried.
     """
-    _must_be_an_address(host)
-    explicit = option if option is not None else _of_the_environment()
-    if explicit is not None:
-        _must_be_free(host, explicit, is_option=option is not None)
-        return explicit, ""
-    first = configured or FIRST_PORT
-    for port in range(first, min(first + TRIES, HIGHEST + 1)):
-        if is_free(host, port):
-            return port, f"port {first} is in use" if port != first else ""
-    raise CommandError(
-        f"no port from {first} to {first + TRIES - 1} is free",
-        hint="name one: `--port PORT`",
-    )
-
-
-def _must_be_an_address(host: str) -> None:
-    """Raise CommandError unless a server can listen on a host at all."""
     try:
         _bind(host, 0)
     except OSError as error:
@@ -74,6 +58,19 @@ def _must_be_an_address(host: str) -> None:
             f"cannot listen on `{host}`: {error.strerror or error}",
             hint="name an address of this machine: `--host 127.0.0.1`",
         ) from None
+    explicit = option if option is not None else _of_the_environment()
+    if explicit is not None:
+        _must_be_free(host, explicit, is_option=option is not None)
+        return explicit, ""
+    first = configured or FIRST_PORT
+    for port in range(first, min(first + TRIES, HIGHEST + 1)):
+        with contextlib.suppress(OSError):
+            _bind(host, port)
+            return port, f"port {first} is in use" if port != first else ""
+    raise CommandError(
+        f"no port from {first} to {first + TRIES - 1} is free",
+        hint="name one: `--port PORT`",
+    )
 
 
 def _of_the_environment() -> int | None:
@@ -113,15 +110,6 @@ def _must_be_free(host: str, port: int, *, is_option: bool) -> None:
             f"port {port} of `{host}` is in use by {user}: {error.strerror}",
             hint=f"name another port, or leave `{'--port' if is_option else VARIABLE}` out to get a free one",
         ) from None
-
-
-def is_free(host: str, port: int) -> bool:
-    """Tell whether a server could listen on a port."""
-    try:
-        _bind(host, port)
-    except OSError:
-        return False
-    return True
 
 
 def _bind(host: str, port: int) -> None:

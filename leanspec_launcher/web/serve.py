@@ -118,20 +118,20 @@ def show(
     project: Path | None = None,
     specs_dir: Path | None = None,
     multi_project: bool = False,
-    **options: Any,  # noqa: ANN401 - of ServerOptions, by name
+    **values: Any,  # noqa: ANN401 - of ServerOptions, by name
 ) -> None:
-    """Find the project and show it, as `serve` does."""
-    root = None if multi_project else find_project(project, specs_dir)
-    serve(ServerOptions(project=root, **options))
-
-
-def serve(options: ServerOptions) -> None:
-    """Show a project. Ends this process, unless a server for it runs already.
+    """Find the project and show it. Ends this process, unless a server for it runs already.
 
     Raises CommandError if that is not possible.
     """
+    root = None if multi_project else find_project(project, specs_dir)
+    options = ServerOptions(project=root, **values)
     reset_signals()
-    _must_have_no_key()
+    if os.environ.get(KEY_VARIABLE):
+        raise CommandError(
+            f"`{KEY_VARIABLE}` is set, and the pages send no key: every request would be refused",
+            hint=f"`unset {KEY_VARIABLE}`; on this machine alone, the server needs no key",
+        )
     plan = ServerPlan(
         pages=chosen_pages() or verified_pages(),
         program=_verified_server(),
@@ -320,14 +320,6 @@ def _open(instance: Instance, options: ServerOptions) -> None:
         say(f"note: {reason}: open {instance.url} yourself")
         if tunnel := browser.tunnel(instance.port):
             say(f"hint: on your own machine, first run `{tunnel}`")
-
-
-def _must_have_no_key() -> None:
-    if os.environ.get(KEY_VARIABLE):
-        raise CommandError(
-            f"`{KEY_VARIABLE}` is set, and the pages send no key: every request would be refused",
-            hint=f"`unset {KEY_VARIABLE}`; on this machine alone, the server needs no key",
-        )
 
 
 def _verified_server() -> str:

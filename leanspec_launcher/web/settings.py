@@ -47,24 +47,16 @@ def read_settings() -> Settings:
         if not stat.S_ISREG(path.stat().st_mode):
             raise OSError("it is not a regular file")
         settings = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from None
-    try:
         port = settings.get("server", {}).get("port")
-        if not isinstance(port, int) or not 1 <= port <= HIGHEST:
-            port = None
         ui = settings.get("ui", {})
         theme, locale = str(ui.get("theme", "")), str(ui.get("locale", ""))
-        return Settings(port, theme, locale)
-    except AttributeError as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> CommandError:
-    reason = getattr(error, "strerror", None) or error
-    return CommandError(
-        f"cannot read the settings in `{path}`: {reason}",
-        hint="correct the file or its permissions, or remove it",
-    )
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CommandError(
+            f"cannot read the settings in `{path}`: {reason}",
+            hint="correct the file or its permissions, or remove it",
+        ) from None
+    is_port = isinstance(port, int) and 1 <= port <= HIGHEST
+    return Settings(port if is_port else None, theme, locale)

@@ -91,15 +91,17 @@ def put_in(
         ours = _is_ours(old)
         if not ours and not force:
             raise _other(file.path, name)
-        joined = join(place.client, old if ours else None, server, enable=enable)
-        gone = () if ours else ("the server that had this name is removed",)
-        after = form.put(before, keys, joined.entry)
+        present = old if ours else None
+        entry, remarks = join(place.client, present, server, enable=enable)
+        if not ours:
+            remarks = ["the server that had this name is removed"]
+        after = form.put(before, keys, entry)
         return Change(
             file=file,
             after=after,
             difference=_difference(form, before, after, keys),
             keeps_copy=not _has_copy(place, file.path, before, keys[:-1]),
-            remarks=(*gone, *joined.remarks),
+            remarks=tuple(remarks),
             again=functools.partial(
                 put_in, place, name, server, enable=enable, force=force
             ),

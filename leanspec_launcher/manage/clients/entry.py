@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -29,20 +28,13 @@ STARTED = ("stdio", "local")
 # Seconds that Goose gives a call.
 GOOSE_TIMEOUT = 300
 # Programs that start a package of a registry.
-RUNNERS = ("npx", "npm", "bunx", "bun", "pnpm", "yarn", "uvx", "uv", "pipx")
+RUNNERS_OF_NODE = ("npx", "npm", "bunx", "bun", "pnpm", "yarn")
+RUNNERS = (*RUNNERS_OF_NODE, "uvx", "uv", "pipx")
 PACKAGE = re.compile(
     r"(?:@leanspec/[\w-]+|lean-?spec(?:-mcp)?)(?:\[[\w,]*\])?(?:(?:@|==).*)?"
 )
 OF_NODE = re.compile(r".*[/\\](?:@leanspec[/\\]mcp|leanspec-mcp)[/\\].*")
 LAUNCHER = ["-m", "leanspec_launcher"]
-
-
-@dataclass(frozen=True)
-class Joined:
-    """An entry that takes the place of another, and what is to be said of the difference."""
-
-    entry: dict[str, Any]
-    remarks: tuple[str, ...] = ()
 
 
 def describe(client: Client, server: ServerCommand) -> dict[str, Any]:
@@ -64,14 +56,20 @@ def describe(client: Client, server: ServerCommand) -> dict[str, Any]:
     return entry
 
 
-def join(client: Client, old: Any, server: ServerCommand, *, enable: bool) -> Joined:  # noqa: ANN401 - whatever stands there
-    """Return the entry of a server for the place of an older one: what the user has added stays.
+def join(
+    client: Client,
+    old: Any,  # noqa: ANN401 - whatever stands there
+    server: ServerCommand,
+    *,
+    enable: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the entry of a server for the place of an older one, and remarks: what the user has added stays.
 
     A switch stays off, unless it is to be switched on.
     """
     new = describe(client, server)
     if not isinstance(old, dict):
-        return Joined({**dict(client.new_entry), **new})
+        return {**dict(client.new_entry), **new}, []
     entry = dict(old)
     remarks = [*_other_project(entry, server), *_without_surplus(entry, new, server)]
     if enable and client.joins_members:
@@ -84,7 +82,7 @@ def join(client: Client, old: Any, server: ServerCommand, *, enable: bool) -> Jo
         remarks.append("it is switched on")
     elif off:
         remarks.append(f"it stays switched off, by `{off}`: `--enable` switches it on")
-    return Joined(entry | new, tuple(remarks))
+    return entry | new, remarks
 
 
 def _other_project(old: dict[str, Any], server: ServerCommand) -> Iterator[str]:
@@ -187,7 +185,7 @@ def is_server(entry: Any) -> bool:  # noqa: ANN401 - whatever stands there
 
 def is_by_node(server: ServerCommand) -> bool:
     """Tell whether a command needs Node.js."""
-    return _name(server.command) in ("npx", "npm", "bunx", "bun", "pnpm", "yarn", "node")
+    return _name(server.command) in (*RUNNERS_OF_NODE, "node")
 
 
 def _name(path: str) -> str:

@@ -31,7 +31,7 @@ BETWEEN_KEYS = re.compile(r"[,=\[\]{}\n]")
 
 def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
     """Return an entry; None if there is none. Raises BrokenError if the text is no TOML."""
-    value: Any = _parse(text)
+    value: Any = document(text)
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -40,11 +40,6 @@ def read(text: str, path: Keys) -> Any:  # noqa: ANN401 - whatever stands there
 def has(text: str, path: Keys) -> bool:
     """Tell whether an entry is there."""
     return read(text, path) is not None
-
-
-def document(text: str) -> dict[str, Any]:
-    """Return everything that a text says."""
-    return _parse(text)
 
 
 def span(text: str, path: Keys) -> tuple[int, int]:
@@ -62,7 +57,7 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
 
     Raises BrokenError if the text is no TOML, or has the entry in another form than a table.
     """
-    expected = with_entry(_parse(text), path, entry)
+    expected = with_entry(document(text), path, entry)
     old = read(text, path)
     members = old if isinstance(old, dict) else {}
     newline = newline_of(text)
@@ -83,7 +78,7 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
             if members.get(key) != value:
                 end = _put_line(lines, start, end, key, [_line(key, value) + newline])
     # Nothing else is in a new one, so it is also for a Python that cannot read it.
-    return "".join(lines) if is_new else read_back(_parse, "".join(lines), expected)
+    return "".join(lines) if is_new else read_back(document, "".join(lines), expected)
 
 
 def drop(text: str, path: Keys) -> str:
@@ -93,18 +88,19 @@ def drop(text: str, path: Keys) -> str:
     """
     if read(text, path) is None:
         return text
-    expected = without_entry(_parse(text), path)
+    expected = without_entry(document(text), path)
     lines = text.splitlines(keepends=True)
     start, end = _table_lines(lines, path)
     while start > 0 and end == len(lines) and not lines[start - 1].strip():
         start -= 1  # the empty line that `put` makes
     left = "".join(lines[:start] + lines[end:])
-    if not expected[path[0]] and path[0] not in _parse(left):
+    if not expected[path[0]] and path[0] not in document(left):
         del expected[path[0]]  # it had no line of its own
-    return read_back(_parse, left, expected)
+    return read_back(document, left, expected)
 
 
-def _parse(text: str) -> dict[str, Any]:
+def document(text: str) -> dict[str, Any]:
+    """Return everything that a text says."""
     if not text.strip(BLANK):
         return {}
     if sys.version_info < (3, 11):
@@ -147,7 +143,7 @@ def _put_line(lines: list[str], start: int, end: int, key: str, new: list[str]) 
             break  # a table inside this one
         if re.match(rf"\s*{re.escape(key)}\s*=", lines[first]):
             last = _end_of_assignment(lines, first, end)
-            if _parse("".join(lines[first:last])) == _parse("".join(new)):
+            if document("".join(lines[first:last])) == document("".join(new)):
                 return end
             lines[first:last] = new
             return end - (last - first) + len(new)

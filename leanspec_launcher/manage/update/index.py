@@ -193,9 +193,9 @@ def _of_report(text: str) -> list[IndexFile]:
         report = json.loads(text[text.index("{") :])
         return [
             IndexFile(
-                normalized(str(item["metadata"]["name"])),
-                str(item["metadata"]["version"]),
-                _name_of(str(item["download_info"]["url"])),
+                distribution=normalized(str(item["metadata"]["name"])),
+                version=str(item["metadata"]["version"]),
+                name=_name_of(str(item["download_info"]["url"])),
             )
             for item in report["install"]
         ]

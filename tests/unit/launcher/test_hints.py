@@ -253,7 +253,7 @@ def situations_of(program: Program) -> Iterator[tuple[str, Callable[[], object]]
     yield "by hash from a folder", lambda: by_hash(program, "/usb")
     yield "requirement", lambda: reinstall.requirement(program)
     if program is not UI:
-        yield "repair", lambda: shown(repair.commands(check, program))
+        yield "repair", lambda: shown(repair.commands(check, ""))
 
 
 def situations() -> Iterator[tuple[str, Callable[[], object]]]:
