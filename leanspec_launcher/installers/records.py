@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +116,12 @@ def _folders(name: str) -> "list[str]":
 def normalized(name: str) -> str:
     """Return a distribution's name in its one form (Names and normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def with_extras(name: str, extras: Iterable[str]) -> str:
+    """Return the requirement of a distribution with extras."""
+    listed = ",".join(extras)
+    return f"{name}[{listed}]" if listed else name
 
 
 def _text(path: str) -> str:
@@ -228,11 +235,10 @@ def tool_of_uv(name: str, extra: str) -> "list[str] | None":
         if package == name:
             extras = [*extras, extra]
         if words:
-            option = "--with-executables-from" if package in programs else "--with"
-            words.append(option)
-        listed = f"[{','.join(extras)}]" if extras else ""
-        words.append("".join([package, listed, *table.get("specifier", [])]))
-    return words or [f"{name}[{extra}]"]
+            words.append("--with-executables-from" if package in programs else "--with")
+        requirement = with_extras(package, extras)
+        words.append("".join([requirement, *table.get("specifier", [])]))
+    return words or [with_extras(name, [extra])]
 
 
 def _requirements() -> "list[dict[str, list[str]]]":

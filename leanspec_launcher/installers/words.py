@@ -84,8 +84,8 @@ def exactly(name: str, program: Program | None = None) -> str:
 
 def _with_extras(name: str, program: Program) -> str:
     """Return a requirement with all extras: pipx and uvx drop an installed one that is not named."""
-    extras = sorted({program.extra, *records.installed_extras()} - {""})
-    return f"{name}[{','.join(extras)}]" if extras else name
+    extras = {program.extra, *records.installed_extras()} - {""}
+    return records.with_extras(name, sorted(extras))
 
 
 def shown(commands: list[list[str]]) -> str:

@@ -125,15 +125,15 @@ def which(program: str | None) -> CommandReport:
       leanspec-launcher which
       leanspec-launcher which leanspec-mcp --json
     """
-    from .which import search_all
+    from .which import programs, search
 
-    searches = search_all(program)
-    for search in searches:
-        _print_search(search)
-    needed = [search for search in searches if program or not search.program.extra]
-    failed = [search for search in needed if not search.binary]
-    _print_hints(search.hint for search in failed)
-    value = {"programs": [search.as_json() for search in searches]}
+    searches = list(map(search, programs(program)))
+    for result in searches:
+        _print_search(result)
+    needed = [result for result in searches if program or not result.program.extra]
+    failed = [result for result in needed if not result.binary]
+    _print_hints(result.hint for result in failed)
+    value = {"programs": [result.as_json() for result in searches]}
     return CommandReport(value, FAILURE if failed else 0)
 
 

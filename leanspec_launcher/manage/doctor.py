@@ -288,16 +288,13 @@ def _clients() -> Iterator[ReportLine]:
         # Only this user's own files are left out then.
         yield warning("home", cause.message, cause.hint)
     clients, server = list(configured(Path.cwd())), PROGRAMS["mcp"]
-    if server.ended:
-        for client in clients:
-            text = f"`{client.path}`: {ended.reason(server)}"
-            yield warning(client.client, text, ended.hint(server))
-        return
     for client in clients:
-        status = Status.WARNING if client.problem else Status.OK
-        text = f"`{client.path}`: {client.problem or client.starts}"
-        yield ReportLine(status, client.client, text, client.hint)
-    if not clients:
+        make, hint = (warning if client.problem else ok), client.hint
+        text = client.problem or client.starts
+        if server.ended:
+            make, text, hint = warning, ended.reason(server), ended.hint(server)
+        yield make(client.client, f"`{client.path}`: {text}", hint)
+    if not clients and not server.ended:
         text = "no client is configured: `leanspec-launcher mcp-config CLIENT --write` adds one"
         yield absent("none", text)
 
@@ -410,28 +407,23 @@ def _tools(
     program: Program, verdict: PlaceVerdict, server: ServerInfo, hint: str | None
 ) -> Iterator[ReportLine]:
     """Compare the tools with those of the release. A project's own schema may change them, too."""
-    project = adapter(Path.cwd())
     if not TOOLS:
         return
+    project = adapter(Path.cwd())
     count = f"{len(server.tools)} tools"
     if project not in TOOLS:
         yield ok("tools", f"{count}; the release lists no tools for this project's adapter")
         return
     words = change(TOOLS[project], outlines(server.tools))
+    platform = current()
+    pin = SHA256.get(program.name, {}).get(platform.key) if platform else None
     if words == AS_RELEASED:
         yield ok("tools", f"{count}, {words}")
     # The bytes are the release's, so nothing but the project can have changed the tools.
-    elif _is_pinned(program, verdict.path):
+    elif pin and digest(verdict.path) == pin:
         yield ok("tools", f"{count}; by this project's schema, {words}")
     else:
         yield warning("tools", f"{count}, not {AS_RELEASED}: {words}", hint)
-
-
-def _is_pinned(program: Program, path: str) -> bool:
-    """Tell whether a binary is that of the release."""
-    platform = current()
-    pin = SHA256.get(program.name, {}).get(platform.key) if platform else None
-    return pin is not None and digest(path) == pin
 
 
 def _commands() -> Iterator[ReportLine]:
@@ -506,12 +498,14 @@ def _path() -> Iterator[ReportLine]:
     """Find what a shell would start: another `lean-spec` may come first, npm's for one."""
     entries = os.environ.get("PATH", "").split(os.pathsep)
     folders = list(filter(os.path.isabs, entries))
+    suffix = ".exe" if sys.platform == "win32" else ""
+    commands = [MAIN, *[program.command for program in PROGRAMS.values()]]
     # None in a checkout.
     ours = [os.path.realpath(one.path.parent) for one in link.commands_if_recorded()]
     # A command that was removed is an error of the section above.
     removed = [command.path.name for command in missing_commands()]
     missing = []
-    for name in _names():
+    for name in [f"{command}{suffix}" for command in dict.fromkeys(commands)]:
         paths = [
             path for folder in folders if os.path.isfile(path := os.path.join(folder, name))
         ]
@@ -535,12 +529,6 @@ def _path() -> Iterator[ReportLine]:
 def _is_in(path: str, folders: list[str]) -> bool:
     inside = {os.path.dirname(os.path.realpath(path)), os.path.dirname(path)}
     return not inside.isdisjoint(folders)
-
-
-def _names() -> list[str]:
-    suffix = ".exe" if sys.platform == "win32" else ""
-    programs = [program.command for program in PROGRAMS.values()]
-    return [f"{name}{suffix}" for name in dict.fromkeys(("lean-spec", *programs))]
 
 
 def _origin(path: str) -> str:

@@ -50,17 +50,13 @@ def _as_json(place: PlaceVerdict) -> dict[str, object]:
     }
 
 
-def search_all(name: str | None) -> list[ProgramSearch]:
-    """Look for the binary of one program, or of all."""
-    return [_search(program) for program in programs(name)]
-
-
 def programs(name: str | None) -> list[Program]:
     """Return the program of a name, or all."""
     return [PROGRAMS[name]] if name else list(PROGRAMS.values())
 
 
-def _search(program: Program) -> ProgramSearch:
+def search(program: Program) -> ProgramSearch:
+    """Look for the binary of a program."""
     start = Start(program)
     places = verdicts(start)
     first = deciding(places)

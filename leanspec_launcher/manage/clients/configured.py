@@ -129,10 +129,14 @@ def _of_client(client: Client, project: Path) -> Iterator[Configured]:
         for place in places(client, project):
             if place.exists:
                 yield from _of_place(place, project, deciding, joined)
-                if place.scope == MANAGED:
-                    if not deciding:
-                        yield _left_out(place)
-                    return
+                if place.scope != MANAGED:
+                    continue
+                if not deciding:
+                    command = f"leanspec-launcher mcp-config {client.name} --policy"
+                    problem = f"{client.title} starts only the servers in this file"
+                    hint = f"an administrator adds it: {command}"
+                    yield Configured(client.name, place.path, "", problem, hint)
+                return
         for scope in (PROJECT, USER):
             for path in former(client, scope, project):
                 if os.path.lexists(path):
@@ -148,13 +152,6 @@ def _joined(client: Client, project: Path) -> dict[str, Any]:
                 if isinstance(value, dict) and not Entry(place, name, project).is_waiting:
                     joined[name] = {**value, **joined.get(name, {})}
     return joined
-
-
-def _left_out(place: ServersFile) -> Configured:
-    client = place.client
-    problem = f"{client.title} starts only the servers in this file"
-    hint = f"an administrator adds it: leanspec-launcher mcp-config {client.name} --policy"
-    return Configured(client.name, place.path, "", problem, hint)
 
 
 def _of_place(

@@ -115,7 +115,9 @@ def put(text: str, path: Keys, entry: dict[str, Any]) -> str:
 def _put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     root = _parse(text)
     owner, rest = _find(root, path)
-    unit = _unit(text, root)
+    # By what the text indents a level.
+    unit = _indent_at(text, root.members[0].start) if root.members else ""
+    unit = unit or INDENT
     if rest:
         for key in reversed(rest[1:]):
             entry = {key: entry}
@@ -123,8 +125,14 @@ def _put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     if not isinstance(owner.data, dict):
         return _replace(text, owner, entry, unit)
     for key, value in entry.items():
-        if owner.data.get(key, MISSING) != value:
-            text = _put_member(text, path, Item(key, value), unit)
+        if owner.data.get(key, MISSING) == value:
+            continue
+        present, _ = _find(_parse(text), path)
+        values = [member.value for member in present.members if member.key == key]
+        if not values:
+            text = _insert(text, present, Item(key, value), unit)
+            continue
+        text = _replace(text, values[-1], value, unit)
     for key in owner.data.keys() - entry.keys():
         text = _drop(text, (*path, key))
     return text
@@ -173,14 +181,6 @@ def _is_empty(text: str) -> bool:
     return not text.strip("\ufeff \t\r\n")
 
 
-def _put_member(text: str, path: Keys, item: Item, unit: str) -> str:
-    owner, _ = _find(_parse(text), path)
-    values = [member.value for member in owner.members if member.key == item.key]
-    if not values:
-        return _insert(text, owner, item, unit)
-    return _replace(text, values[-1], item.value, unit)
-
-
 def _replace(text: str, old: Value, new: Any, unit: str) -> str:  # noqa: ANN401 - any JSON
     indent = _indent_at(text, old.start)
     return text[: old.start] + _dump(text, new, indent, unit) + text[old.end :]
@@ -209,13 +209,6 @@ def _insert(text: str, owner: Value, item: Item, unit: str) -> str:
 def _dump(text: str, value: Any, indent: str, unit: str) -> str:  # noqa: ANN401 - any JSON
     lines = json.dumps(value, indent=unit, ensure_ascii=False).split("\n")
     return f"{newline_of(text)}{indent}".join(lines)
-
-
-def _unit(text: str, root: Value) -> str:
-    """Return by what the text indents a level."""
-    if not root.members:
-        return INDENT
-    return _indent_at(text, root.members[0].start) or INDENT
 
 
 def _indent_at(text: str, place: int) -> str:

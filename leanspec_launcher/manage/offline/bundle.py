@@ -12,6 +12,7 @@ from leanspec_launcher._search import SITE
 from leanspec_launcher._tables import PROGRAMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN, has_pip
+from leanspec_launcher.installers.records import with_extras
 from leanspec_launcher.installers.words import shown, words
 from leanspec_launcher.manage.fetch.entries import pinned_wheel
 from leanspec_launcher.processes import interpreter, run_on_terminal
@@ -42,7 +43,6 @@ first: `sha256sum --check {sums}`.
 OPTIONS = f"--no-index --find-links file:///media/lean-spec/{INDEX}"
 # The same in the folder itself.
 INSIDE = f"--no-index --find-links {INDEX}"
-QUOTE = '"'
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class BundleTarget:
         return f"Python {self.python} on {self.platform.label}"
 
 
-def _requirement(extras: tuple[str, ...], sign: str = "") -> str:
-    """Return `lean-spec` with its extras, between signs that a shell needs around brackets."""
-    return f"{sign}{MAIN}[{','.join(extras)}]{sign}" if extras else MAIN
-
-
 def install_command(options: str, extras: tuple[str, ...]) -> str:
     """Return how pip installs from a bundle."""
-    return f"python3 -m pip install {options} {_requirement(extras, QUOTE)}"
+    return f"python3 -m pip install {options} {_quoted(extras)}"
+
+
+def _quoted(extras: tuple[str, ...]) -> str:
+    """Return `lean-spec` with its extras, as any shell takes it."""
+    return f'"{with_extras(MAIN, extras)}"' if extras else MAIN
 
 
 def must_have_pip() -> None:
@@ -98,7 +98,7 @@ def download(
     hashed.write_text("".join(lines), "utf-8")
     _pip_download(target, folder, "--no-deps", "--require-hashes", "-r", str(hashed))
     wheels = [str(folder / wheel.name) for wheel in pinned.values()]
-    _pip_download(target, folder, f"{_requirement(extras)}=={VERSION}", *wheels)
+    _pip_download(target, folder, f"{with_extras(MAIN, extras)}=={VERSION}", *wheels)
     _must_be_this_launcher(folder / f"lean_spec-{VERSION}-py3-none-any.whl")
 
 
@@ -164,7 +164,7 @@ def write(folder: Path, extras: tuple[str, ...], targets: list[BundleTarget]) ->
     page = TEXT.format(
         version=VERSION,
         targets=", ".join(map(str, targets)),
-        name=_requirement(extras, QUOTE),
+        name=_quoted(extras),
         options=OPTIONS,
         by_pip=install_command(OPTIONS, extras),
         index=INDEX,

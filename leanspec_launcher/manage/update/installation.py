@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.installers.detect import MAIN
-from leanspec_launcher.installers.records import installed_extras, is_pinned
+from leanspec_launcher.installers.records import installed_extras, is_pinned, with_extras
 from leanspec_launcher.installers.reinstall import filled
 from leanspec_launcher.installers.table import Installer, in_use
 from leanspec_launcher.installers.words import (
@@ -28,11 +28,11 @@ class Installation:
 
     def requirement(self, version: str = "", *, exactly: bool = True) -> str:
         """Return what is to be installed, with its extras; without a version, the newest."""
-        listed = f"[{','.join(self.extras)}]" if self.extras else ""
+        name = with_extras(MAIN, self.extras)
         if not version:
-            return f"{MAIN}{listed}"
+            return name
         # A range of one version: with `==`, installers take a release that was yanked (PEP 592).
-        return f"{MAIN}{listed}=={version}" if exactly else f"{MAIN}>={version},<={version}"
+        return f"{name}=={version}" if exactly else f"{MAIN}>={version},<={version}"
 
     def command(self, version: str, *, is_newest: bool) -> list[str]:
         """Return the installer's command that brings a version."""
