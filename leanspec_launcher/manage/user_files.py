@@ -85,9 +85,24 @@ class UserFile:
         Raises CommandError like `replace`.
         """
         self.check()
-        if self.content:
-            with _naming(self.path, "change"):
-                _remove(self.path, self.content, root)
+        if self.content is None:
+            return
+        path = self.path
+        with _naming(path, "change"):
+            descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            os.close(descriptor)
+            sibling = Path(name)
+            with _uninterrupted():
+                # Moved first: what is in the place then can still be looked at, and comes back.
+                path.replace(sibling)
+                if _settled(sibling) != self.content:
+                    sibling.replace(path)
+                    raise _change_of(path)
+                sibling.unlink()
+            for folder in path.parents:
+                if root not in folder.parents:
+                    break
+                _remove_folder(folder)
 
 
 def read(file: Path) -> UserFile:
@@ -220,24 +235,6 @@ def _names(path: Path) -> Iterator[Path]:
     yield path.with_name(path.name + BACKUP)
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}{BACKUP}.{number}")
-
-
-def _remove(path: Path, content: Snapshot, root: Path) -> None:
-    """Remove a file that is still what was read, and the folders below `root` that it leaves empty."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    sibling = Path(name)
-    with _uninterrupted():
-        # Moved first: what is in the place then can still be looked at, and comes back.
-        path.replace(sibling)
-        if _settled(sibling) != content:
-            sibling.replace(path)
-            raise _change_of(path)
-        sibling.unlink()
-    for folder in path.parents:
-        if root not in folder.parents:
-            break
-        _remove_folder(folder)
 
 
 def _data(backup: Path) -> bytes | None:

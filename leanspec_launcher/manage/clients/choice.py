@@ -25,8 +25,12 @@ from .table import Client, ServerFolder
 
 @dataclass(frozen=True)
 class ChangeOptions:
-    """Options about a change of a client's file, by their names on the command line."""
+    """Options of `mcp-config`, by their names on the command line."""
 
+    write: bool
+    every: bool
+    policy: bool
+    link: bool
     project: Path | None
     scope: str | None
     name: str
@@ -37,6 +41,11 @@ class ChangeOptions:
     yes: bool
     dry_run: bool
     force: bool
+
+    @property
+    def is_change(self) -> bool:
+        """Whether a file is to be changed."""
+        return self.write or self.remove
 
     @property
     def folder(self) -> Path:

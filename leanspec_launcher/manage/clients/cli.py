@@ -126,15 +126,7 @@ def _client_name(_: click.Context, __: click.Parameter, text: str | None) -> str
 @shared.dry_run
 @click.option("--force", is_flag=True, help="Also replace another server of the same name.")
 @shared.report("clients")
-def command(
-    client: str | None,
-    *,
-    write: bool,
-    every: bool,
-    policy: bool,
-    link: bool,
-    **values: Any,  # noqa: ANN401 - what click gives by name
-) -> CommandReport:
+def command(client: str | None, **values: Any) -> CommandReport:  # noqa: ANN401 - what click gives by name
     """Connect an MCP CLIENT, or print how.
 
     Prints the configuration that starts the server of this installation, without Node.js, and the
@@ -154,51 +146,43 @@ def command(
       leanspec-launcher mcp-config vscode --policy
     """
     options = ChangeOptions(**values)
-    _check(client, options, write=write, every=every, policy=policy, link=link)
-    if every and not policy:
+    _check(client, options)
+    if options.every and not options.policy:
         return _change_all(options)
     if client is None:
         return _list_clients(options)
     row = CLIENTS[client]
-    if link:
+    if options.link:
         address = install_link(client)
         echo(address)
         return _report([{"client": client, "link": address}])
-    if policy:
+    if options.policy:
         return _print_policy(row, options)
-    if write or options.remove:
+    if options.is_change:
         return _report(_change(row, options, _scope(row, options)))
     return _print_entry(row, options)
 
 
-def _check(
-    client: str | None,
-    options: ChangeOptions,
-    *,
-    write: bool,
-    every: bool,
-    policy: bool,
-    link: bool,
-) -> None:
+def _check(client: str | None, options: ChangeOptions) -> None:
     """Raise UsageError for options that do not go together."""
-    if sum((write, options.remove, link, policy)) > 1:
+    if sum((options.write, options.remove, options.link, options.policy)) > 1:
         raise click.UsageError(
             "`--write`, `--remove`, `--policy` and `--link` exclude each other"
         )
-    needs_change = [every, options.yes, options.dry_run, options.force, options.enable]
+    has_answer = options.yes or options.dry_run
+    needs_change = options.every or has_answer or options.force or options.enable
     if client is None:
-        needs_change.append(bool(options.scope))
-    if any(needs_change) and not (write or options.remove or policy):
+        needs_change = needs_change or bool(options.scope)
+    if needs_change and not (options.is_change or options.policy):
         raise click.UsageError("without `--write` or `--remove`, no file is changed")
     if options.pin and options.portable is False:
         raise click.UsageError("`--pin` is for `uvx`: it excludes `--absolute`")
     if not SERVER_NAME.fullmatch(options.name) or options.name in RESERVED:
         raise click.UsageError(f"invalid name of a server: `{options.name}`")
-    must_confirm = not (options.yes or options.dry_run)
-    if Output.is_for_programs and must_confirm and (write or options.remove):
+    if Output.is_for_programs and options.is_change and not has_answer:
         raise click.UsageError("`--json` asks no questions: add `--yes` or `--dry-run`")
-    is_for_one = link or policy or ((write or options.remove) and not every)
-    if client is None and is_for_one:
+    changes_one = options.is_change and not options.every
+    if client is None and (options.link or options.policy or changes_one):
         raise click.UsageError("no CLIENT is given: name one, or add `--all`")
 
 

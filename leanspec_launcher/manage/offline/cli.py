@@ -74,7 +74,15 @@ def command(
     """
     from .bundle import INSIDE, PAGE, BundleTarget, install_command, must_have_pip
 
-    _must_be_possible(folder, pythons)
+    for python in pythons:
+        if not PYTHON.fullmatch(python):
+            raise click.UsageError(f"`{python}` is not a version like 3.11")
+    if not VERSION:
+        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CommandError(
+            f"`{folder}` already exists", hint="name a new or an empty folder"
+        )
     must_have_pip()
     platform = current()
     keys = platforms or ((platform.key,) if platform else ())
@@ -100,18 +108,6 @@ def command(
             "files": sorted(path.name for path in folder.iterdir()),
         }
     )
-
-
-def _must_be_possible(folder: Path, pythons: tuple[str, ...]) -> None:
-    for python in pythons:
-        if not PYTHON.fullmatch(python):
-            raise click.UsageError(f"`{python}` is not a version like 3.11")
-    if not VERSION:
-        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CommandError(
-            f"`{folder}` already exists", hint="name a new or an empty folder"
-        )
 
 
 def _make(
