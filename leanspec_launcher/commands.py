@@ -89,20 +89,15 @@ def _of_the_system(error: OSError) -> CommandError:
         return CommandError(
             "the working directory does not exist any more", hint="change to another one"
         )
-    hint = "check this user's permissions, and whether the disk is full"
-    return CommandError(_located(error), hint=hint)
-
-
-def _located(error: OSError) -> str:
-    """Return what the system says, with the path that it speaks of."""
     reason = str(error.strerror or error)
-    if not error.filename or isinstance(error.filename, int):
-        return reason
-    path = os.fsdecode(error.filename)
-    # Without a working directory, a relative path stays as it is.
-    with contextlib.suppress(OSError):
-        path = os.path.abspath(path)
-    return f"`{path}`: {reason[:1].lower()}{reason[1:]}"
+    if error.filename and not isinstance(error.filename, int):
+        path = os.fsdecode(error.filename)
+        # Without a working directory, a relative path stays as it is.
+        with contextlib.suppress(OSError):
+            path = os.path.abspath(path)
+        reason = f"`{path}`: {reason[:1].lower()}{reason[1:]}"
+    hint = "check this user's permissions, and whether the disk is full"
+    return CommandError(reason, hint=hint)
 
 
 def _discard_output() -> None:

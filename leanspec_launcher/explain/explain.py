@@ -2,6 +2,7 @@
 
 import errno
 import os
+import struct
 from typing import Optional
 
 from leanspec_launcher._pins import VERSION
@@ -12,7 +13,7 @@ from leanspec_launcher.installers import reinstall
 from leanspec_launcher.installers.records import distribution, recorded_digest
 from leanspec_launcher.verify.refusal import Kind, Refusal
 
-from . import executable, machine
+from . import machine
 from .hints import hint_for, hint_of
 from .verdicts import PlaceVerdict, deciding, described, refusal_of, unfit, verdicts
 
@@ -67,6 +68,12 @@ WINDOWS_CAUSES = {
         f"ask the administrator to allow it, or {WITHOUT_STUB}",
     ),
 }
+# Kinds of files, by their first bytes: for people, and nothing is decided by them.
+ELF_CPUS = {3: "x86", 40: "32-bit arm", 62: "x86-64", 183: "arm64", 243: "RISC-V"}
+MACH_O_CPUS = {0x01000007: "Intel", 0x0100000C: "Apple silicon"}
+PE_CPUS = {0x014C: "x86", 0x8664: "x86-64", 0xAA64: "arm64"}
+MACH_O_MAGIC, FAT_MAGIC = b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"
+HEADER = 4096
 
 
 def explain(start: Start, place: "Optional[Place]", error: Exception) -> int:
@@ -123,7 +130,7 @@ def _explain_start(start: Start, place: Place, error: Exception) -> int:
     lines = []
     if refusal.kind is not Kind.TOO_LONG:
         lines = [
-            f"it is      {executable.kind(place.path)}",
+            f"it is      {_file_kind(place.path)}",
             f"this is    {machine.describe()}",
         ]
     text = f"cannot start `{place.path}`: {refusal.reason}"
@@ -171,7 +178,7 @@ def _facts(program: Program, bad: PlaceVerdict, refusal: Refusal) -> "list[str]"
     if not os.path.isfile(bad.path):
         return lines
     size = os.path.getsize(bad.path)
-    lines.append(f"it is      {executable.kind(bad.path)}, {size} bytes")
+    lines.append(f"it is      {_file_kind(bad.path)}, {size} bytes")
     if refusal.kind is Kind.CHANGED:
         return [*lines, *_history(program, bad.path)]
     return [*lines, f"this is    {machine.describe()}"]
@@ -193,3 +200,39 @@ def _history(program: Program, path: str) -> "list[str]":
     if VERSION and owner.version != VERSION:
         lines.append(f"installed  {name}; lean-spec {VERSION} needs the same version")
     return lines
+
+
+def _file_kind(path: str) -> str:
+    """Say what a file is, from its first bytes."""
+    if not os.path.isfile(path):
+        return "not a file"  # a FIFO or a device is not opened
+    try:
+        with open(path, "rb", buffering=0) as file:
+            data = file.read(HEADER)
+    except OSError as error:
+        return f"unreadable ({error.strerror})"
+    if not data:
+        return "empty"
+    if data.startswith(b"#!"):
+        line = data[2:].splitlines()[:1]
+        return f"a script for `{b''.join(line).decode(errors='replace').strip()}`"
+    try:
+        return _format(data) or "no program of any known format"
+    except struct.error:
+        return "a truncated program"
+
+
+def _format(data: bytes) -> str:
+    if data.startswith(b"\x7fELF"):
+        (machine,) = struct.unpack_from("<H", data, 18)
+        return f"a Linux program for {ELF_CPUS.get(machine, f'CPU {machine}')}"
+    if data.startswith(MACH_O_MAGIC):
+        (machine,) = struct.unpack_from("<I", data, 4)
+        return f"a macOS program for {MACH_O_CPUS.get(machine, f'CPU {machine}')}"
+    if data.startswith(FAT_MAGIC):
+        return "a macOS program for several CPUs"
+    if data.startswith(b"MZ"):
+        (offset,) = struct.unpack_from("<I", data, 0x3C)
+        (machine,) = struct.unpack_from("<H", data, offset + 4)
+        return f"a Windows program for {PE_CPUS.get(machine, f'CPU {machine}')}"
+    return ""

@@ -29,14 +29,12 @@ def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]"
         setting, arguments = f"`{TYPESCRIPT_OPTION}`", arguments[1:]
     if not TYPESCRIPT:
         text = "asks for a TypeScript release, and a source checkout pins none"
-        say(f"error: {setting} {text}", f"hint: {WITHOUT}")
-        return NOT_FOUND
+        return _refuse(f"{setting} {text}", WITHOUT)
     command = _npx()
     if not command:
         text = f"asks for {TYPESCRIPT}, which needs `npx`, which is not on `PATH`"
         hint = f"install Node.js from https://nodejs.org, or {WITHOUT}"
-        say(f"error: {setting} {text}", f"hint: {hint}")
-        return NOT_FOUND
+        return _refuse(f"{setting} {text}", hint)
     npx, name = command[-1], TYPESCRIPT.partition("@")[0]
     # npm's settings and packages are not taken from the project's folder, which may be a
     # stranger's, but from this one, which has none. The program itself works in the project.
@@ -45,8 +43,7 @@ def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]"
     os.environ["PATH"] = os.pathsep.join(filter(is_absolute, _folders()))
     if not _is_installed(name) and _is_gone(command, prefix):
         text = f"asks for {TYPESCRIPT}, which npm's registry does not have"
-        say(f"error: {setting} {text}", f"hint: {WITHOUT}")
-        return NOT_FOUND
+        return _refuse(f"{setting} {text}", WITHOUT)
     text = f"runs {TYPESCRIPT}, the last TypeScript release, through `{npx}`, until LeanSpec 0.4"
     say(f"note: {setting} {text}")
     options = [f"--prefix={prefix}", "--yes", f"--package={TYPESCRIPT}", "--", name]
@@ -56,6 +53,11 @@ def become_npx(arguments: "list[str]", become: "Callable[[str, list[str]], int]"
         text = f"cannot start `{command[0]}`: {error.strerror}"
         say(f"error: {text}", "hint: reinstall Node.js")
         return CANNOT_RUN
+
+
+def _refuse(text: str, hint: str) -> int:
+    say(f"error: {text}", f"hint: {hint}")
+    return NOT_FOUND
 
 
 def _is_installed(name: str) -> bool:

@@ -274,15 +274,11 @@ def _has_others() -> bool:
     account that nobody uses any more counts too.
     """
     home = os.path.expanduser("~")
-    return any(_is_shared(folder, home) for folder in {*HOMES, os.path.dirname(home)})
-
-
-def _is_shared(folder: str, home: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(entry.is_dir() and _is_others(entry, home) for entry in entries)
-    except OSError:
-        return False
+    for folder in {*HOMES, os.path.dirname(home)}:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            if any(entry.is_dir() and _is_others(entry, home) for entry in entries):
+                return True
+    return False
 
 
 def _is_others(entry: os.DirEntry[str], home: str) -> bool:

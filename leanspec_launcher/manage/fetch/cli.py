@@ -95,7 +95,7 @@ def command(
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
     if pruned:
         folders = prune(dry_run=dry_run)
-        _print_removed(folders, dry_run=dry_run)
+        _print_removed(folders, "would be removed" if dry_run else "removed")
         return _report(removed=folders)
     programs = [row for row in PROGRAMS.values() if not is_left_out(row)]
     if program:
@@ -156,8 +156,8 @@ def _warn_if_not_started(
 ) -> None:
     """Say what is started in place of a fetched binary. What a variable names is not verified: none is advised."""
     if version:
-        text = f"no command starts it, because this lean-spec is {VERSION}"
-        tell("note: ", text, fg="yellow")
+        reason = f"this lean-spec is {VERSION}"
+        tell("note: ", f"no command starts it, because {reason}", fg="yellow")
         say_hint(f"leanspec-launcher update --version {version}")
         return
     from leanspec_launcher.explain.verdicts import Outcome, deciding, verdicts
@@ -185,8 +185,7 @@ def _with_progress(request: WheelRequest) -> StoredWheel:
         return fetch(request, say, lambda arrived: bar.update(arrived - bar.pos))
 
 
-def _print_removed(folders: list[Path], *, dry_run: bool) -> None:
-    result = "would be removed" if dry_run else "removed"
+def _print_removed(folders: list[Path], result: str) -> None:
     for folder in folders:
         echo(f"{folder}: {result}")
     if not folders:

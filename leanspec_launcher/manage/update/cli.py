@@ -104,7 +104,9 @@ def _update(installed: Installation, steps: list[str], version: str) -> None:
         return
     undo = installed.exact(VERSION)
     echo(f"the update failed: {reason}", err=True)
-    if not _is_back(before):
+    # Whether this release is installed, with no more problems than before.
+    is_back = not _wrong_version(VERSION) and before.issuperset(_problems())
+    if not is_back:
         echo(styled(f"$ {shown([undo])}", bold=True), err=True)
         if _failure(undo, VERSION, before):
             raise CommandError(
@@ -133,11 +135,6 @@ def _failure(steps: list[str], version: str, before: set[str]) -> str:
         return error.message
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _is_back(before: set[str]) -> bool:
-    """Tell whether this release is installed, with no more problems than before."""
-    return not _wrong_version(VERSION) and before.issuperset(_problems())
 
 
 def _problems() -> list[str]:
