@@ -40,7 +40,8 @@ def _steps(
 ) -> list[list[str]]:
     """Return the commands of the usable template, and before them the one that brings the pip that they start."""
     texts = usable(templates).split(" && ")
-    steps = [step for step in (words(text, program, **more) for text in texts) if step]
+    commands = (words(text, program, **more) for text in texts)
+    steps = list(filter(None, commands))
     if needs_ensurepip() and any(map(_is_pip_of_ours, steps)):
         steps.insert(0, [*interpreter(), "-m", "ensurepip"])
     return steps
@@ -58,10 +59,12 @@ def _typed(steps: list[list[str]]) -> str:
 
 def _lacks_hashes(command: list[str]) -> bool:
     """Tell whether an installer would refuse a command: it demands hashes, and ours names none."""
-    is_by_uv = command[:2] == ["uv", "pip"] or (command[0] == "pipx" and not has_pip())
-    if not is_by_uv and command[0] not in ("pip", "pipx") and not _is_pip_of_ours(command):
+    name = command[0]
+    variable = "PIP_REQUIRE_HASHES"
+    if command[:2] == ["uv", "pip"] or (name == "pipx" and not has_pip()):
+        variable = "UV_REQUIRE_HASHES"
+    elif name not in ("pip", "pipx") and not _is_pip_of_ours(command):
         return False
-    variable = "UV_REQUIRE_HASHES" if is_by_uv else "PIP_REQUIRE_HASHES"
     return os.environ.get(variable, "").lower() not in OFF
 
 

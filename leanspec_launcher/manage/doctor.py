@@ -289,11 +289,14 @@ def _clients() -> Iterator[ReportLine]:
         yield warning("home", cause.message, cause.hint)
     clients, server = list(configured(Path.cwd())), PROGRAMS["mcp"]
     for client in clients:
-        make, hint = (warning if client.problem else ok), client.hint
-        text = client.problem or client.starts
+        path = f"`{client.path}`"
         if server.ended:
-            make, text, hint = warning, ended.reason(server), ended.hint(server)
-        yield make(client.client, f"`{client.path}`: {text}", hint)
+            text = f"{path}: {ended.reason(server)}"
+            yield warning(client.client, text, ended.hint(server))
+        elif client.problem:
+            yield warning(client.client, f"{path}: {client.problem}", client.hint)
+        else:
+            yield ok(client.client, f"{path}: {client.starts}")
     if not clients and not server.ended:
         text = "no client is configured: `leanspec-launcher mcp-config CLIENT --write` adds one"
         yield absent("none", text)
@@ -415,8 +418,8 @@ def _tools(
         yield ok("tools", f"{count}; the release lists no tools for this project's adapter")
         return
     words = change(TOOLS[project], outlines(server.tools))
-    platform = current()
-    pin = SHA256.get(program.name, {}).get(platform.key) if platform else None
+    pins, platform = SHA256.get(program.name, {}), current()
+    pin = pins.get(platform.key) if platform else None
     if words == AS_RELEASED:
         yield ok("tools", f"{count}, {words}")
     # The bytes are the release's, so nothing but the project can have changed the tools.
@@ -499,13 +502,15 @@ def _path() -> Iterator[ReportLine]:
     entries = os.environ.get("PATH", "").split(os.pathsep)
     folders = list(filter(os.path.isabs, entries))
     suffix = ".exe" if sys.platform == "win32" else ""
-    commands = [MAIN, *[program.command for program in PROGRAMS.values()]]
+    programs = [program.command for program in PROGRAMS.values()]
     # None in a checkout.
-    ours = [os.path.realpath(one.path.parent) for one in link.commands_if_recorded()]
+    recorded = link.commands_if_recorded()
+    ours = [os.path.realpath(command.path.parent) for command in recorded]
     # A command that was removed is an error of the section above.
     removed = [command.path.name for command in missing_commands()]
     missing = []
-    for name in [f"{command}{suffix}" for command in dict.fromkeys(commands)]:
+    for command in dict.fromkeys([MAIN, *programs]):
+        name = f"{command}{suffix}"
         paths = [
             path for folder in folders if os.path.isfile(path := os.path.join(folder, name))
         ]
@@ -527,8 +532,8 @@ def _path() -> Iterator[ReportLine]:
 
 
 def _is_in(path: str, folders: list[str]) -> bool:
-    inside = {os.path.dirname(os.path.realpath(path)), os.path.dirname(path)}
-    return not inside.isdisjoint(folders)
+    paths = (path, os.path.realpath(path))
+    return not set(map(os.path.dirname, paths)).isdisjoint(folders)
 
 
 def _origin(path: str) -> str:

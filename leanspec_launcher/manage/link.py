@@ -82,12 +82,13 @@ def commands() -> list[Command]:
     Raises CommandError as `scripts` does.
     """
     # Any other entry point is not ours to judge.
-    programs = [(script, ENTRY_POINTS.get(script.target)) for script in scripts()]
-    return [
-        Command(**vars(script), program=program, state=_state(script, program))
-        for script, program in programs
-        if program
-    ]
+    result = []
+    for script in scripts():
+        program = ENTRY_POINTS.get(script.target)
+        if program:
+            state = _state(script, program)
+            result.append(Command(**vars(script), program=program, state=state))
+    return result
 
 
 def scripts() -> list[Script]:
@@ -102,7 +103,8 @@ def scripts() -> list[Script]:
     if not record.files or not record.commands:
         text = f"the record of installed files in `{SITE}` does not list lean-spec's console scripts"
         raise CommandError(text, hint=REINSTALL)
-    paths = {match[1]: match[0] for match in map(SCRIPT.fullmatch, record.files) if match}
+    matches = filter(None, map(SCRIPT.fullmatch, record.files))
+    paths = {match[1]: match[0] for match in matches}
     return [
         Script(name, target, _place(paths[name]))
         for name, target in record.commands.items()

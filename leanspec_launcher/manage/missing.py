@@ -70,8 +70,8 @@ def _links(scripts: list[link.Script]) -> Iterator[MissingCommand]:
     # The folder is known by our own link in it: every other one is somebody else's.
     our_script = next((script.path for script in scripts if script.name == link.OWN), None)
     entries = os.environ.get("PATH", "").split(os.pathsep)
-    folders = filter(os.path.isabs, [os.path.dirname(sys.argv[0]), *entries])
-    for folder in dict.fromkeys(folders):
+    here = os.path.dirname(sys.argv[0])
+    for folder in dict.fromkeys(filter(os.path.isabs, [here, *entries])):
         path = os.path.join(folder, link.OWN)
         if our_script is None or not os.path.islink(path):
             continue

@@ -101,7 +101,8 @@ def _ask(loader: str, path: str) -> str:
         return ""
     # With this variable, glibc lists every missing library instead of the first one.
     names = [name for name in os.environ if name.startswith("LD_")]
-    env = {**{name: os.environ[name] for name in names}, LISTING: "1"}
+    env = {name: os.environ[name] for name in names}
+    env[LISTING] = "1"
     # While SIGCHLD is ignored, a child leaves no trace in the times of its parent (getrusage(2),
     # RUSAGE_CHILDREN), which the program inherits.
     before = _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)

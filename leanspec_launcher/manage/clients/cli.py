@@ -165,7 +165,8 @@ def command(client: str | None, **values: Any) -> CommandReport:  # noqa: ANN401
 
 def _check(client: str | None, options: ChangeOptions) -> None:
     """Raise UsageError for options that do not go together."""
-    if sum((options.write, options.remove, options.link, options.policy)) > 1:
+    actions = (options.write, options.remove, options.link, options.policy)
+    if sum(actions) > 1:
         raise click.UsageError(
             "`--write`, `--remove`, `--policy` and `--link` exclude each other"
         )
@@ -319,12 +320,13 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> Result:
         text = written(client, options.name, server)
         echo_text(text)
         return _result(place, "for you to change", text)
-    change = put_in(place, options.name, server, enable=options.enable, force=options.force)
-    entry = effects.Entry(place, options.name, options.folder)
+    name, enable = options.name, options.enable
+    change = put_in(place, name, server, enable=enable, force=options.force)
+    entry = effects.Entry(place, name, options.folder)
     effects.must_be_readable(place, change.after)
     effects.must_hide_nothing(place, options.folder)
     effects.must_agree(entry, server)
-    remarks = [*change.remarks, *effects.remarks(entry, server, enable=options.enable)]
+    remarks = [*change.remarks, *effects.remarks(entry, server, enable=enable)]
     _print_change(client, change, "has it already", [reason])
     for remark in remarks:
         echo_sentence(f"  {remark}")

@@ -144,7 +144,9 @@ class Entry:
 
     def others(self) -> Iterator[tuple[ServersFile, Any]]:
         """Yield the other files whose entry of the name is joined with this one, and that entry."""
-        for other in places(self.client, self.project) if self.client.joins_members else ():
+        if not self.client.joins_members:
+            return
+        for other in places(self.client, self.project):
             if other.path != self.place.path and other.exists:
                 yield other, servers_in(other).get(self.name)
 
@@ -190,7 +192,8 @@ def must_agree(entry: Entry, server: ServerCommand) -> None:
     # Without a folder of its own, this entry would be started in the other one's.
     harmful = (*OF_ANOTHER_KIND, *([] if server.cwd else ["cwd"]))
     for other, members in entry.others():
-        surplus = [key for key in harmful if isinstance(members, dict) and key in members]
+        keys = members if isinstance(members, dict) else {}
+        surplus = [key for key in harmful if key in keys]
         if surplus:
             raise CommandError(
                 f"{entry.client.title} would merge `{entry.name}` with the one in `{other.path}`,"
@@ -228,7 +231,8 @@ def remarks(entry: Entry, server: ServerCommand, *, enable: bool) -> Iterator[st
 def _switched_off_by_another(entry: Entry) -> Iterator[str]:
     """Name the files whose entry is joined with this one, and switches it off."""
     value = servers_in(entry.place).get(entry.name)
-    answers = {**dict(entry.client.new_entry), **(value if isinstance(value, dict) else {})}
+    answers = dict(entry.client.new_entry)
+    answers.update(value if isinstance(value, dict) else {})
     for file, members in entry.others():
         key = switch(entry.client, members)
         if key and key not in answers:
@@ -289,7 +293,8 @@ def _hidden(entry: Entry) -> Iterator[str]:
             title = entry.client.title
             yield f"the administrator's file `{place.path}` decides: {title} reads no other"
             return
-        other, value = Entry(place, entry.name, project), servers_in(place).get(entry.name)
+        other = Entry(place, entry.name, project)
+        value = servers_in(place).get(entry.name)
         if value is not None:
             server = server_of(value)
             starts = f", and starts `{server.command}`" if server else ""

@@ -121,8 +121,12 @@ def _shared(store: Path) -> CommandError:
 
 def entries(store: Path) -> list[StoredWheel]:
     """Return the wheels in the store, by name."""
-    folders = [folder for folder in store.glob("*") if KEY.fullmatch(folder.name)]
-    return sorted(filter(None, map(_entry, folders)), key=lambda entry: entry.name)
+    wheels = filter(None, map(_entry, _folders(store)))
+    return sorted(wheels, key=lambda entry: entry.name)
+
+
+def _folders(store: Path) -> list[Path]:
+    return [folder for folder in store.glob("*") if KEY.fullmatch(folder.name)]
 
 
 def _entry(folder: Path) -> StoredWheel | None:
@@ -285,8 +289,7 @@ def prune(*, dry_run: bool) -> list[Path]:
         for entry in entries(store)
         if entry.is_pinned or any(_pins(site, entry.folder.name) for site in entry.sites)
     }
-    folders = [folder for folder in store.glob("*") if KEY.fullmatch(folder.name)]
-    removed = sorted(set(folders) - started)
+    removed = sorted(set(_folders(store)) - started)
     if not dry_run:
         for folder in removed:
             shutil.rmtree(folder)

@@ -79,7 +79,8 @@ def command(
             raise click.UsageError(f"`{python}` is not a version like 3.11")
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty:
         raise CommandError(
             f"`{folder}` already exists", hint="name a new or an empty folder"
         )

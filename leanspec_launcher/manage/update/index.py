@@ -162,12 +162,12 @@ def _run(command: list[str], stdin: str = "") -> str:
     if ANSWERED not in errors and _has(UNREACHABLE, errors):
         text = f"the index does not answer: {_cause(errors)}"
         raise CommandError(text, hint=NETWORK, details=details)
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    lines = list(filter(None, map(str.strip, errors.splitlines())))
     lines = lines or [f"exit code {process.returncode}"]
     # After an error, uv explains it; pip's comes last.
     starts = ("error", "\N{MULTIPLICATION SIGN}")
-    first = (line for line in lines if line.lower().startswith(starts))
-    reason = next(first, lines[-1])
+    explained = [line for line in lines if line.lower().startswith(starts)]
+    reason = explained[0] if explained else lines[-1]
     kind = AbsentError if _has(ABSENT, errors) else CommandError
     raise kind(
         f"the index could not be asked: {reason}",
