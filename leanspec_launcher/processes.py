@@ -8,6 +8,7 @@ programs work in the user's folder, and are not started here.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess  # noqa: TID251 - the one place that starts what is not LeanSpec's
 import sys
@@ -70,7 +71,9 @@ def output_of(
     try:
         for reader in readers:
             reader.start()
-        _write(process.stdin, stdin)
+        # A program need not read it.
+        with contextlib.suppress(BrokenPipeError), process.stdin or io.BytesIO() as stream:
+            stream.write(stdin.encode())
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         raise TimeoutError(f"`{command[0]}` did not end within {seconds:g} s") from None
@@ -132,15 +135,6 @@ def _read(process: subprocess.Popen[bytes], name: str, texts: dict[str, str]) ->
             process.kill()
         else:
             texts[name] = data.decode(errors="replace").replace("\r\n", "\n")
-
-
-def _write(stream: IO[bytes] | None, text: str) -> None:
-    try:
-        if stream is not None:
-            with stream:
-                stream.write(text.encode())
-    except BrokenPipeError:
-        pass  # a program need not read it
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -306,7 +306,11 @@ def _binary(program: Program) -> Iterator[ReportLine]:
     start = Start(program)
     first = deciding(verdicts(start))
     if first is None:
-        yield _absent(start)
+        if is_left_out(program):
+            yield absent("binary", f"not installed: it comes with {program.requirement}")
+            return
+        text = f"not found; see `leanspec-launcher which {program.name}`"
+        yield error("binary", text, hints.hint_of(start, None))
         return
     line = f"{ORIGINS[first.origin]}  `{first.path}`: {first.reason}"
     if first.outcome is Outcome.REFUSED:
@@ -317,15 +321,6 @@ def _binary(program: Program) -> Iterator[ReportLine]:
     yield _stamp(start, first)
     yield _libraries(first)
     yield from _speaks(program, first)
-
-
-def _absent(start: Start) -> ReportLine:
-    program = start.program
-    if is_left_out(program):
-        text = f"not installed: it comes with {program.requirement}"
-        return absent("binary", text)
-    text = f"not found; see `leanspec-launcher which {program.name}`"
-    return error("binary", text, hints.hint_of(start, None))
 
 
 def _wheel(program: Program) -> Iterator[ReportLine]:

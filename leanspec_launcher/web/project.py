@@ -25,7 +25,16 @@ def find_project(named: Path | None, specs: Path | None) -> Path:
             )
         return folder.parent
     if named is not None:
-        return _must_have_specs(_real(named))
+        folder = _real(named)
+        if has_specs(folder):
+            return folder
+        # Only a message needs it: a start has to be fast.
+        from leanspec_launcher.installers.words import shown
+
+        begin = shown([["cd", str(folder)], ["lean-spec", "init"]])
+        raise CommandError(
+            f"there are no specs in `{folder}`", hint=f"begin a project: `{begin}`"
+        )
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
         if has_specs(folder):
@@ -50,18 +59,6 @@ def _real(path: Path) -> Path:
             f"`{path.absolute()}` is not a folder", hint="name the folder of a project"
         )
     return path.resolve()
-
-
-def _must_have_specs(folder: Path) -> Path:
-    if not has_specs(folder):
-        # Only a message needs it: a start has to be fast.
-        from leanspec_launcher.installers.words import shown
-
-        raise CommandError(
-            f"there are no specs in `{folder}`",
-            hint=f"begin a project: `{shown([['cd', str(folder)], ['lean-spec', 'init']])}`",
-        )
-    return folder
 
 
 def _is_home(folder: Path) -> bool:

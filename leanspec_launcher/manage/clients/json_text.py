@@ -9,7 +9,7 @@ import functools
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from .text import (
     BrokenError,
@@ -25,13 +25,6 @@ DECODER = json.JSONDecoder()
 INDENT = "  "
 NOT_SPACE = re.compile(r"[^ \t\r\n]")
 MISSING = object()
-
-
-class Item(NamedTuple):
-    """A member that an object shall have."""
-
-    key: str
-    value: Any
 
 
 @dataclass
@@ -121,7 +114,7 @@ def _put(text: str, path: Keys, entry: dict[str, Any]) -> str:
     if rest:
         for key in reversed(rest[1:]):
             entry = {key: entry}
-        return _insert(text, owner, Item(rest[0], entry), unit)
+        return _insert(text, owner, rest[0], entry, unit)
     if not isinstance(owner.data, dict):
         return _replace(text, owner, entry, unit)
     for key, value in entry.items():
@@ -130,7 +123,7 @@ def _put(text: str, path: Keys, entry: dict[str, Any]) -> str:
         present, _ = _find(_parse(text), path)
         values = [member.value for member in present.members if member.key == key]
         if not values:
-            text = _insert(text, present, Item(key, value), unit)
+            text = _insert(text, present, key, value, unit)
             continue
         text = _replace(text, values[-1], value, unit)
     for key in owner.data.keys() - entry.keys():
@@ -186,21 +179,22 @@ def _replace(text: str, old: Value, new: Any, unit: str) -> str:  # noqa: ANN401
     return text[: old.start] + _dump(text, new, indent, unit) + text[old.end :]
 
 
-def _insert(text: str, owner: Value, item: Item, unit: str) -> str:
+def _insert(text: str, owner: Value, key: str, value: Any, unit: str) -> str:  # noqa: ANN401 - any JSON
     """Return the text with a new last member of an object."""
     newline, close = newline_of(text), owner.end - 1
-    key, outer = json.dumps(item.key), _indent_at(text, owner.start)
-    indent, begun, comma, tail = outer + unit, owner.start + 1, "", ""
+    name, outer = json.dumps(key), _indent_at(text, owner.start)
+    indent, begun = outer + unit, owner.start + 1
+    comma = tail = ""
     if owner.members:
         first, last = owner.members[0], owner.members[-1]
         if "\n" not in text[owner.start : first.start]:
             # All of it stands in one line.
             end = last.value.end
-            value = json.dumps(item.value, ensure_ascii=False)
-            return f"{text[:end]}, {key}: {value}{text[end:]}"
+            line = json.dumps(value, ensure_ascii=False)
+            return f"{text[:end]}, {name}: {line}{text[end:]}"
         indent, begun = _indent_at(text, first.start), last.end
         comma, tail = ("", ",") if last.after_comma else (",", "")
-    member = f"{key}: {_dump(text, item.value, indent, unit)}"
+    member = f"{name}: {_dump(text, value, indent, unit)}"
     # What stands between the last member and the brace, comments above all, stays there.
     head = text[:begun] + comma + text[begun:close].rstrip()
     return f"{head}{newline}{indent}{member}{tail}{newline}{outer}{text[close:]}"

@@ -248,7 +248,11 @@ def _attempt(client: httpx.Client, url: str, arrival: _Arrival, deadline: float)
 
     try:
         with client.stream("GET", url) as answer:
-            _must_be_the_file(answer, url)
+            reason = f"the server answers with status {answer.status_code}"
+            if answer.status_code in BUSY:
+                raise _busy(answer, reason)
+            if answer.status_code != GOOD:
+                raise _failed(url, reason)
             with arrival:
                 for block in answer.iter_bytes():
                     arrival.write(block)
@@ -274,17 +278,12 @@ def _first_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _must_be_the_file(answer: httpx.Response, url: str) -> None:
-    """Raise unless a server answers with a file."""
-    reason = f"the server answers with status {answer.status_code}"
-    if answer.status_code in BUSY:
-        # In seconds; its other form, a date, is no better than our own pause.
-        match = re.fullmatch("[0-9]{1,9}", answer.headers.get("Retry-After", ""))
-        if match:
-            raise _AgainError(f"{reason}, and asks to wait {match[0]} s", float(match[0]))
-        raise _AgainError(reason)
-    if answer.status_code != GOOD:
-        raise _failed(url, reason)
+def _busy(answer: httpx.Response, reason: str) -> _AgainError:
+    # In seconds; its other form, a date, is no better than our own pause.
+    match = re.fullmatch("[0-9]{1,9}", answer.headers.get("Retry-After", ""))
+    if match is None:
+        return _AgainError(reason)
+    return _AgainError(f"{reason}, and asks to wait {match[0]} s", float(match[0]))
 
 
 def _failed(url: str, reason: str) -> CommandError:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.posix
 
 def test_an_unexpected_exception_is_reported_as_a_bug(installed: Installation) -> None:
     module = "leanspec_launcher.manage.which"
-    bug = f"import {module}; {module}.search_all = lambda _: dict()['x']"
+    bug = f"import {module}; {module}.search = lambda _: dict()['x']"
     result = installed.manage_with(bug, "which")
     assert result.returncode == 1
     error, place, hint = result.stderr.splitlines()
