@@ -5,6 +5,7 @@ Only a plain command line is read here; click reads any other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,7 +25,13 @@ FLAGS = {
     "-q": "quiet",
     "--json": "as_json",
 }
-VALUES = {"--project": "project", "--host": "host", "--port": "port", "-p": "port"}
+# option -> its name, and what makes a value of its text, or None
+VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
+    "--project": ("project", Path),
+    "--host": ("host", str),
+    "--port": ("port", port_of),
+    "-p": ("port", port_of),
+}
 
 
 def start(arguments: list[str], program: str = UI.command) -> NoReturn:
@@ -47,18 +54,11 @@ def plain_options(arguments: list[str]) -> dict[str, Any] | None:
         if word in FLAGS:
             options[FLAGS[word]] = True
             continue
-        name = VALUES.get(word, "")
-        options[name] = _value(name, next(words, ""))
+        text = next(words, "")
+        if word not in VALUES or not text or text.startswith("-"):
+            return None
+        name, convert = VALUES[word]
+        options[name] = convert(text)
         if options[name] is None:
             return None
     return options
-
-
-def _value(name: str, text: str) -> Path | int | str | None:
-    if not text or text.startswith("-"):
-        return None
-    if name == "project":
-        return Path(text)
-    if name == "host":
-        return text
-    return port_of(text) if name == "port" else None

@@ -243,7 +243,7 @@ def _table(place: ServersFile, text: str) -> Keys:
     client = place.client
     if client.takes_bare and place.scope == PROJECT and _is_bare(text, place.table):
         return ()
-    if client.nested and not place.own_table:
+    if client.nested and not place.local_table:
         nested = (*place.table, client.nested)
         inside = FORMATS[client.form].read(text, nested)
         # Under that name, the older form may have a server.

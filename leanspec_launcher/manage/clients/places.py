@@ -28,7 +28,7 @@ class ServersFile:
     client: Client
     path: Path
     scope: str
-    own_table: Keys = ()
+    local_table: Keys = ()
     """The keys that lead to the servers in it, if they are not the client's."""
     folder: Path = field(default=Path(), compare=False)
     """The folder of the project that it is of, which may be above the one that is looked at."""
@@ -36,7 +36,7 @@ class ServersFile:
     @property
     def table(self) -> Keys:
         """The keys that lead to the servers in it."""
-        return self.own_table or self.client.table
+        return self.local_table or self.client.table
 
     @property
     def exists(self) -> bool:
