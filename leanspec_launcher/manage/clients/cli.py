@@ -334,8 +334,8 @@ def _write(client: Client, options: ChangeOptions, scope: str) -> Result:
 
 
 def _remove(client: Client, options: ChangeOptions, scope: str) -> list[Result]:
-    paths = filter(os.path.lexists, former(client, scope, options.folder))
-    others = [ServersFile(client, path, scope) for path in paths]
+    paths = former(client) if scope == USER else []
+    others = [ServersFile(client, path, scope) for path in paths if os.path.lexists(path)]
     place = _place(client, options, scope)
     places = others if others and not place.exists else [place, *others]
     if _is_for_hand(places[0]):

@@ -137,10 +137,10 @@ def _of_client(client: Client, project: Path) -> Iterator[Configured]:
                     hint = f"an administrator adds it: {command}"
                     yield Configured(client.name, place.path, "", problem, hint)
                 return
-        for scope in (PROJECT, USER):
-            for path in former(client, scope, project):
-                if os.path.lexists(path):
-                    yield from _no_longer_read(ServersFile(client, path, scope), project)
+        for path in former(client):
+            place = ServersFile(client, path, USER)
+            if place.exists:
+                yield from _no_longer_read(place, project)
 
 
 def _joined(client: Client, project: Path) -> dict[str, Any]:

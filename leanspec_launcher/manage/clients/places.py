@@ -95,10 +95,8 @@ def root_of(project: Path) -> Path:
     return next((folder for folder in above if (folder / ".git").exists()), project)
 
 
-def former(client: Client, scope: str, project: Path) -> list[Path]:
-    """Return the files of one scope that a client has read once, and reads no more."""
-    if scope == PROJECT:
-        return [project / name for name in client.former_project]
+def former(client: Client) -> list[Path]:
+    """Return the user's files that a client has read once, and reads no more."""
     return _expand(client.former, client)
 
 
@@ -126,7 +124,7 @@ def is_present(client: Client, *, for_removal: bool = False) -> bool:
     """
     paths = _expand(client.user, client)
     if for_removal:
-        return any(map(os.path.lexists, paths + _expand(client.former, client)))
+        return any(map(os.path.lexists, paths + former(client)))
     return any(os.path.lexists(path) or _is_expected(path) for path in paths)
 
 

@@ -34,6 +34,9 @@ class ServerFolder(enum.Enum):
     UNKNOWN = "in a folder that is not documented"
 
 
+OPEN, ELSEWHERE, UNKNOWN = ServerFolder
+
+
 @dataclass(frozen=True)
 class Policy:
     """What an administrator adds where only some servers may start."""
@@ -110,8 +113,7 @@ class Client:
     nested: str = ""
     """The key inside its table under which a newer form of the file has the servers."""
     former: tuple[str, ...] = ()
-    former_project: tuple[str, ...] = ()
-    """Files that it has read once, and reads no more."""
+    """The user's own files that it has read once, and reads no more."""
     parents: str = ""
     """How far up it looks for a project's file: to the `git` root, to the `top`, or not at all."""
     variables: tuple[tuple[str, str], ...] = ()
@@ -134,9 +136,9 @@ class Client:
     lists: tuple[Switch, ...] = ()
     """What switches a server off elsewhere."""
 
-    start: ServerFolder = ServerFolder.UNKNOWN
+    start: ServerFolder = UNKNOWN
     """Where it starts a server of the user's own file."""
-    start_in_project: ServerFolder = ServerFolder.PROJECT
+    start_in_project: ServerFolder = OPEN
     """Where it starts a server of a project's file."""
     has_cwd: bool = False
     """Whether it starts a server in the `cwd` of its entry."""
@@ -209,7 +211,7 @@ _ROWS = (
         variables=(("AMP_SETTINGS_FILE", "{xdg}/amp/settings.json"),),
         refuses=(MARK,),
         expands=BRACED,
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         approval="starts it once you have typed `amp mcp approve NAME`",
         policy=Policy(
             "`amp.mcpPermissions` in `managed-settings.json`",
@@ -227,9 +229,9 @@ _ROWS = (
             "~/.gemini/antigravity-cli/mcp_config.json",
         ),
         refuses=STRICT,
-        start=ServerFolder.ELSEWHERE,
+        start=ELSEWHERE,
         # Its window starts one in the home folder, its command line in the working directory.
-        start_in_project=ServerFolder.ELSEWHERE,
+        start_in_project=ELSEWHERE,
         is_desktop=True,
     ),
     Client(
@@ -272,7 +274,7 @@ _ROWS = (
                 covers_below=False,
             ),
         ),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         approval="leaves it `Pending approval` until you start `claude` there, and approve it",
         policy=Policy(
             "`allowedMcpServers` in `managed-settings.json`",
@@ -291,7 +293,7 @@ _ROWS = (
         ),
         refuses=STRICT,
         off=(),
-        start=ServerFolder.ELSEWHERE,
+        start=ELSEWHERE,
         policy=Policy(
             "the policy `isLocalDevMcpEnabled` of `com.anthropic.claudefordesktop`",
             ("true",),
@@ -314,7 +316,7 @@ _ROWS = (
         ),
         refuses=STRICT,
         types=("stdio",),
-        start=ServerFolder.ELSEWHERE,
+        start=ELSEWHERE,
         has_cwd=True,
         policy=Policy("`allowedMCPServers` of the organisation", ('{"id": "NAME"}',)),
     ),
@@ -332,7 +334,7 @@ _ROWS = (
         variables=(("CODEX_HOME", "~/.codex"),),
         form=Form.TOML,
         off=(("enabled", False),),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         has_cwd=True,
         approval="reads this file once you trust the project",
         approvals=(
@@ -352,7 +354,7 @@ _ROWS = (
         variables=(("CONTINUE_GLOBAL_DIR", "~/.continue"),),
         types=("stdio",),
         off=(),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         remark="Its command `cn` reads `~/.continue/config.yaml` alone.",
     ),
     Client(
@@ -382,7 +384,7 @@ _ROWS = (
                 for file in ("settings.json", "settings.local.json")
             ),
         ),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         has_cwd=True,
         approval="shows it, and starts it, once you trust the folder",
         approvals=(
@@ -401,8 +403,8 @@ _ROWS = (
         user=("~/.cursor/mcp.json",),
         project=(".cursor/mcp.json",),
         types=("stdio",),
-        start=ServerFolder.ELSEWHERE,
-        start_in_project=ServerFolder.UNKNOWN,
+        start=ELSEWHERE,
+        start_in_project=UNKNOWN,
         folder_in_project="${workspaceFolder}",
         approval="asks before it starts the server; in its command line, type `agent mcp enable NAME`",
         policy=Policy("the MCP allowlist of the team's dashboard", ("COMMAND",)),
@@ -418,7 +420,7 @@ _ROWS = (
         is_merged=True,
         # Its older agent alone still reads this one.
         former=("~/.codeium/windsurf/mcp_config.json",),
-        start_in_project=ServerFolder.UNKNOWN,
+        start_in_project=UNKNOWN,
         policy=Policy(
             "the whitelist of the team: a server's ID, and a regular expression for each word",
             ("NAME", "COMMAND"),
@@ -441,7 +443,7 @@ _ROWS = (
             *settings_of_gemini("gemini"),
             Switch("~/.gemini/mcp-server-enablement.json", ("NAME", "enabled"), UNLIST),
         ),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/gemini-cli/settings.json`", ('["NAME"]',)),
         approval="starts no server, not even your own, in a folder that you do not trust",
@@ -468,7 +470,7 @@ _ROWS = (
         shape=Shape.GOOSE,
         types=("stdio",),
         off=(("enabled", False),),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
     ),
     Client(
         "junie",
@@ -484,7 +486,7 @@ _ROWS = (
         "https://kiro.dev/docs/mcp/configuration",
         user=("~/.kiro/settings/mcp.json",),
         project=(".kiro/settings/mcp.json",),
-        start=ServerFolder.ELSEWHERE,
+        start=ELSEWHERE,
         has_cwd=True,
         policy=Policy(
             "the registry of MCP servers in the console: its name has to be the registry's",
@@ -540,7 +542,7 @@ _ROWS = (
         types=("local",),
         shape=Shape.LIST,
         off=(("enabled", False), ("disabled", True)),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         has_cwd=True,
         expands=r"\{env:|\{file:",
     ),
@@ -556,7 +558,7 @@ _ROWS = (
         refuses=(COMMA, MARK),
         off=(),
         lists=settings_of_gemini("qwen"),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         has_cwd=True,
         policy=Policy("`mcp.allowed` in `/etc/qwen-code/settings.json`", ('["NAME"]',)),
         expands=DOLLAR,
@@ -571,7 +573,7 @@ _ROWS = (
         project=(".roo/mcp.json",),
         refuses=STRICT,
         types=("stdio",),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         ended="it ended on 2026-05-15",
         expands=BRACED,
     ),
@@ -593,7 +595,7 @@ _ROWS = (
         kind=(("type", "stdio"),),
         types=("stdio",),
         off=(),
-        start=ServerFolder.ELSEWHERE,
+        start=ELSEWHERE,
         has_cwd=True,
         folder="${workspaceFolder}",
         approval=ASKS_FOR_TRUST,
@@ -614,7 +616,7 @@ _ROWS = (
         project=(".zed/settings.json",),
         kind=(("source", "custom"),),
         off=(("enabled", False),),
-        start=ServerFolder.PROJECT,
+        start=OPEN,
         approval=ASKS_FOR_TRUST,
         is_desktop=True,
     ),
