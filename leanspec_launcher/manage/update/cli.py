@@ -18,7 +18,7 @@ from leanspec_launcher.manage.options import CommandReport
 from leanspec_launcher.manage.repair import run_installer
 from leanspec_launcher.processes import interpreter, output_of
 
-from .index import complete, newest
+from .index import IndexRelease, complete, newest
 from .installation import Installation, installation
 
 # The exit code of `--check` if there is an update.
@@ -75,17 +75,21 @@ def command(*, check: bool, version: str | None, dry_run: bool) -> CommandReport
         echo(f"lean-spec {release.version} is available, this is {VERSION}")
         say_hint(shown([steps]))
         return CommandReport(value, AVAILABLE)
+    _print_change(release, installed)
+    echo(styled(f"$ {shown([steps])}", bold=True), err=True)
+    if not dry_run:
+        _update(installed, steps, release.version)
+        value["installed"] = release.version
+    return CommandReport(value)
+
+
+def _print_change(release: IndexRelease, installed: Installation) -> None:
     date = f", of {release.uploaded[:10]}" if release.uploaded else ""
     echo(f"lean-spec {VERSION} -> {release.version}{date}")
     if installed.extras:
         echo(f"  extras: {', '.join(installed.extras)}")
     for file in release.files:
         echo(f"  {file.name}")
-    echo(styled(f"$ {shown([steps])}", bold=True), err=True)
-    if not dry_run:
-        _update(installed, steps, release.version)
-        value["installed"] = release.version
-    return CommandReport(value)
 
 
 def _update(installed: Installation, steps: list[str], version: str) -> None:
