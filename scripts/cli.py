@@ -1,7 +1,5 @@
 """`python3 -m scripts`: the commands of each stage, in sections."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 import click

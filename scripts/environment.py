@@ -5,8 +5,6 @@ is extended when a command first needs the rest. A command that may refuse befor
 small one. Runs on the bare Python of a fresh machine: the standard library only.
 """
 
-from __future__ import annotations
-
 import contextlib
 import enum
 import hashlib

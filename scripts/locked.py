@@ -5,8 +5,6 @@ Runs on the bare Python of a fresh machine: the standard library only. A command
 that is ready imports this too, so what takes milliseconds is imported where it is needed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Files from an untrusted package archive."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 

@@ -5,8 +5,6 @@ the executable and the `binary.json` that was written where it was built. So the
 merged, as `download-artifact` does where only one was asked for.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Desktop bundles: their name by Tauri, their first bytes, and the checksum from the machine that built them."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

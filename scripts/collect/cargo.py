@@ -1,7 +1,5 @@
 """The binaries of a cargo workspace, built before or now."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Iterator

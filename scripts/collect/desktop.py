@@ -1,7 +1,5 @@
 """Desktop bundles of a Tauri application: what the machine needs, the build, and the bundle it leaves."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

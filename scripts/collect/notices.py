@@ -4,8 +4,6 @@ The pages are one bundle, which carries no licence of what is in it. npm install
 dependencies of its package, and their licence files are gathered, each text once.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 from pathlib import Path

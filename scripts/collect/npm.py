@@ -1,7 +1,5 @@
 """The binaries in a release's npm packages, fetched with the user's npm client."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """OpenSSL as static libraries for a Linux target, built by the zig that links the programs."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib.metadata
 import json

@@ -1,7 +1,5 @@
 """The pages of the web UI, from the npm package that the release plan names."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

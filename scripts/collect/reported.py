@@ -1,7 +1,5 @@
 """Asking a binary for its version and its tools, if this machine can run it."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

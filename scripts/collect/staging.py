@@ -1,7 +1,5 @@
 """Collected binaries on their way into `platform_wheels/`: all of them, checked, or none."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib

@@ -1,7 +1,5 @@
 """The demo: from npm packages to wheels, an installation, and the CLI and MCP server at work."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import subprocess

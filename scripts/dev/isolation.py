@@ -4,8 +4,6 @@
 the bare Python of a fresh machine: the standard library only.
 """
 
-from __future__ import annotations
-
 import configparser
 import contextlib
 import io

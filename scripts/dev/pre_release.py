@@ -1,7 +1,5 @@
 """Every check of a release that is possible before its commit and tag, in one run and one table."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The rehearsal of a release: the tests in tests/release, as a table."""
 
-from __future__ import annotations
-
 import re
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The test suite: lint, types, tests."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import subprocess

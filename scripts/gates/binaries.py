@@ -4,8 +4,6 @@ What a rebuild proves is not checked again: that a wheel's binary is the collect
 the backend accepts it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

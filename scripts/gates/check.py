@@ -4,8 +4,6 @@ Three questions: is the tree as a release should be, are the files what this tre
 an index take them?
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace

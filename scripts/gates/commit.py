@@ -1,7 +1,5 @@
 """The gates on git: the release's tag, and a clean tree."""
 
-from __future__ import annotations
-
 import importlib.machinery
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The set of files that a release consists of: nothing missing, nothing extra, one version."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from leanspec_launcher._tables import PROGRAMS

@@ -1,7 +1,5 @@
 """Gaps of a release: findings that pass, and are always shown."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from scripts.model.finding import Finding, confirm

@@ -8,8 +8,6 @@ Each is tested with a file that breaks it. How an archive is put together is not
 gate of the same bytes takes only archives of our writers, and a test holds these to the index's rules.
 """
 
-from __future__ import annotations
-
 import configparser
 import re
 import tarfile

@@ -1,7 +1,5 @@
 """The gate on the index itself: it accepts our projects, and has no newer version of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The gate that installs a release with pip and uv, and runs it: before an upload, and after."""
 
-from __future__ import annotations
-
 import http.client
 import json
 from collections.abc import Iterator

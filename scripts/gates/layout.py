@@ -4,8 +4,6 @@ Python runs each `.pth` file of an environment at every start, and a file that n
 left behind when a distribution is removed.
 """
 
-from __future__ import annotations
-
 import base64
 import csv
 import hashlib

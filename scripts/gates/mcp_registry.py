@@ -5,8 +5,6 @@ when a server is published. What is wrong here would be public before anybody se
 line that proves who owns the package cannot be changed in a published version.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re

@@ -1,7 +1,5 @@
 """The gate on OpenSSL: which version is linked into the programs for Linux, and whether it is still a good one."""
 
-from __future__ import annotations
-
 import datetime as dt
 import zipfile
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Pages and server come from releases of their own. The pages name the paths of th
 ask; each is asked of the server, which answers an unknown one with a page instead of JSON.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

@@ -1,7 +1,5 @@
 """The gate on provenance: no file of a release has less of it than the release before."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from packaging.version import Version

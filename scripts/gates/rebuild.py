@@ -1,7 +1,5 @@
 """The gate on a `.postN`: its binaries are those of the release before, unless the plan states a rebuild."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path

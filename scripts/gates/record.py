@@ -4,8 +4,6 @@ The record goes into the wheel, the bill of materials and the release's manifest
 can have found out where the binary was built is refused.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

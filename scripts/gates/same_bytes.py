@@ -3,8 +3,6 @@
 It finds everything in a file that is not in the commit, and files that were built before it.
 """
 
-from __future__ import annotations
-
 import tarfile
 import zipfile
 from collections.abc import Iterator

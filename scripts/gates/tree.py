@@ -1,7 +1,5 @@
 """The gates that need no built file: names, manifests, versions, tag, tree, lock files."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The gate on LeanSpec's last release in TypeScript, which `LEANSPEC_USE_TS` runs, and on its being at npm."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from leanspec_launcher.commands import CommandError

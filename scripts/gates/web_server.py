@@ -1,7 +1,5 @@
 """The web server of a release, on loopback for as long as a gate asks it something."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import subprocess

@@ -1,7 +1,5 @@
 """Adding desktop bundles to a release that is out: a further list, signed like the first, which stays as it is."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError

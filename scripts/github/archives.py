@@ -1,7 +1,5 @@
 """Standalone archives: a platform's programs with licence and README, reproducible."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import stat

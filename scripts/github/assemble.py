@@ -1,7 +1,5 @@
 """Assembling the assets of a GitHub release from the artifacts of a CI run: all, or none."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 import zipfile

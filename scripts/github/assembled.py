@@ -1,7 +1,5 @@
 """Assembled assets: their fingerprint, their signatures, and what is verified before each of both and the upload."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Desktop bundles among the artifacts of a run, as files of a release."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The gate on the GitHub release: its keys, its notes, and everything that it carries, assembled."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass

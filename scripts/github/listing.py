@@ -1,7 +1,5 @@
 """Lists of a release's files: the manifest and the checksums, both signed; and of files that were added later."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterable, Iterator

@@ -5,8 +5,6 @@ tells systems apart, and not CPUs: for macOS, one bundle has a program for both;
 CPU has a bundle, which its name states.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 import zipfile

@@ -1,7 +1,5 @@
 """Release notes from the changelog, and the README of a standalone archive."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS

@@ -1,7 +1,5 @@
 """The provenance of a release's files, as GitHub attests it: an in-toto statement in a Sigstore bundle."""
 
-from __future__ import annotations
-
 import base64
 import json
 from pathlib import Path

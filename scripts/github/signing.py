@@ -4,8 +4,6 @@ py-minisign reads, makes and verifies the format (https://jedisct1.github.io/min
 ours is the claim: the file, the version and the platform that a trusted comment has to state.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 

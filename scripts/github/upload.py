@@ -1,7 +1,5 @@
 """A GitHub release, by `gh`: a draft is filled, and published as it is. Nothing is ever replaced."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """Attestations (PEP 740): signed statements of which workflow built a file, which the index shows."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import json

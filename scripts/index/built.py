@@ -1,7 +1,5 @@
 """Built files, served as a package index of their own on loopback."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import http.server

@@ -1,7 +1,5 @@
 """Reading an index by the simple API, as JSON (PEP 691) or HTML (PEP 503)."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """Requirements files of a release: each wheel by its hash, and what it requires of others from elsewhere."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import sys
 from dataclasses import dataclass

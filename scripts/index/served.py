@@ -1,7 +1,5 @@
 """Downloading a release from an index and comparing every byte. Nothing is run."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path

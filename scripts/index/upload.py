@@ -1,7 +1,5 @@
 """Uploading a file with twine. The status code decides what an answer means, never its text."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

@@ -1,7 +1,5 @@
 """Every distribution of a release, by name."""
 
-from __future__ import annotations
-
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT

@@ -1,7 +1,5 @@
 """The files of a release, by what their names say."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path

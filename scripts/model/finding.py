@@ -1,7 +1,5 @@
 """Findings of gates: a fact, its expected and its actual value."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """The names of the gates, as `check` prints them and docs/publishing.md explains them."""
 
-from __future__ import annotations
-
 TREE = "tree"
 MCP_REGISTRY = "MCP registry"
 SET = "set"

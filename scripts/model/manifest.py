@@ -1,7 +1,5 @@
 """The root `pyproject.toml`: its whole text as tables, and the table of the release plan."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any

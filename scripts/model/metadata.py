@@ -1,7 +1,5 @@
 """The core metadata of a built file, as an index reads it."""
 
-from __future__ import annotations
-
 import tarfile
 import zipfile
 from email.message import Message

@@ -1,7 +1,5 @@
 """The OpenSSL that programs for Linux are linked with, as `pyproject.toml` pins it."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The pages of the web UI: which ones go with a release, and where they lie in a binaries directory."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a release is meant to be, as `pyproject.toml` states it, with a reason for each gap."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -86,7 +84,7 @@ class Plan:
         """The platforms of this release."""
         return tuple(key for key in PLATFORMS if key not in self.missing)
 
-    def built_from(self, kinds: Collection[str]) -> Plan:
+    def built_from(self, kinds: Collection[str]) -> "Plan":
         """Return the plan for binaries of these sources; for the workflow's if none of them is known.
 
         Raises CommandError if a reason of such a source names another version.

@@ -1,7 +1,5 @@
 """What a release promises of its platforms: the oldest systems, and the line that says so in the README."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

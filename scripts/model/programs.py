@@ -1,7 +1,5 @@
 """The programs as projects: what `platform_wheels/<program>/pyproject.toml` says, joined with the launcher's table."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The repository that releases are published from, that of LeanSpec's sources, and where both are named."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

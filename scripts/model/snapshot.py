@@ -1,7 +1,5 @@
 """A private copy of the built files, and one checksum over all of them."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import shutil

@@ -1,7 +1,5 @@
 """Every place that repeats the version, or the repository. Both are defined in the root `pyproject.toml`."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import json

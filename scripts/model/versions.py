@@ -1,7 +1,5 @@
 """One version in its two forms: PEP 440 for Python, SemVer for Cargo and the binaries."""
 
-from __future__ import annotations
-
 import re
 
 import semver

@@ -1,7 +1,5 @@
 """Setting a new version, which must be higher than everything published."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

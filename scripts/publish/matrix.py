@@ -1,7 +1,5 @@
 """What a workflow needs to know: the version, and the matrix of machines that build it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os

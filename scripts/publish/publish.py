@@ -1,7 +1,5 @@
 """Publishing built files: all gates first, then platform wheels, stubs and `lean-spec`, in this order."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

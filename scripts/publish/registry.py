@@ -1,7 +1,5 @@
 """The registry of MCP servers, told of a release by its own publisher."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Verifying a release from its index: downloaded, compared, installed and run."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tempfile

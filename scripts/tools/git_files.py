@@ -4,8 +4,6 @@ What git ignores, and what its index hides, is in neither. The commit is read ob
 so that no attribute, filter, line ending, replacement or file of the working tree changes a byte.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import shutil

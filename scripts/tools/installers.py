@@ -4,8 +4,6 @@ The environments have no pip of their own, which would take five seconds to inst
 this environment installs into them.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import venv

@@ -1,7 +1,5 @@
 """The lock files of the dependency groups: writing them, and what they list."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A web server on the loopback interface, for as long as a block runs."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import socket

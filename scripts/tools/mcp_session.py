@@ -1,7 +1,5 @@
 """Listing the tools of an MCP server that is part of a release."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Running other programs: looked up once, named in every error, never through a shell."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

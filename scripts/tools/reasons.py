@@ -1,7 +1,5 @@
 """The reason of an error as a person says it, without the names that Python has for it."""
 
-from __future__ import annotations
-
 import json
 
 MISSING = "is missing"

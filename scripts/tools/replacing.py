@@ -1,7 +1,5 @@
 """Write a file next to its place, and put it there only when it is whole."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Not rich's tables: where there is no terminal they break lines at 80 columns, an
 broken line cannot be searched.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import zip_longest
 

@@ -1,7 +1,5 @@
 """Work in several threads, which a signal interrupts at any moment."""
 
-from __future__ import annotations
-
 import queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait

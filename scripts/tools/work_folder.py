@@ -1,7 +1,5 @@
 """A temporary folder inside the folder of the result: for one process at a time, and always removed."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Building a platform wheel per collected binary, then `lean-spec` with their checksums."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The command lines of `wheels` and `inspect`. No logic."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """What the backend says of files, as our commands report what is wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The pins in `lean-spec`: what it knows of the wheels of its own release."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The README for the index, with links into the repository made absolute."""
 
-from __future__ import annotations
-
 import re
 
 # An image's exclamation mark, and where an inline link of Markdown leads.

@@ -1,7 +1,5 @@
 """Rebuilding the wheels from the commit, in a different environment: the bytes must be the same."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """One run: every way to start in turn, round after round, so that a busy moment slows all of them."""
 
-from __future__ import annotations
-
 import os
 import platform
 import random

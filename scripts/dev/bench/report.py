@@ -1,7 +1,5 @@
 """A run as a table, as JSON, and as a plot."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import statistics

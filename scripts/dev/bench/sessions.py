@@ -1,7 +1,5 @@
 """A session of an MCP client with the server, by each way in which a client can be told to start it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Ways to start an installed program: directly, through our launcher, npm's wrapper, a usual shim."""
 
-from __future__ import annotations
-
 import shutil
 from enum import StrEnum
 from pathlib import Path
