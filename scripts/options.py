@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
 class LazyChoice(click.ParamType[str]):
     """A choice between the values of a module's attribute.
 
@@ -72,14 +75,14 @@ class Number(click.ParamType[int]):
         return int(value)
 
 
-def json_option(item: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def flag(*names: str, **settings: Any) -> Decorator:  # noqa: ANN401 - those of click
+    """Return an option that takes no value."""
+    return click.option(*names, is_flag=True, **settings)
+
+
+def json_option(item: str) -> Decorator:
     """Return the option `--json` of a command that reports a list; always of an object."""
-    return click.option(
-        "--json",
-        "as_json",
-        is_flag=True,
-        help=f"Print a JSON object with a list of `{item}s`.",
-    )
+    return flag("--json", "as_json", help=f"Print a JSON object with a list of `{item}s`.")
 
 
 def print_rows(item: str, rows: Iterable[DataclassInstance], *properties: str) -> None:
@@ -137,9 +140,7 @@ class ExistingPath(click.Path):
         super().fail(message[:1].lower() + message[1:], param, ctx)
 
 
-def folder_option(
-    name: str, default: str, text: str
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def folder_option(name: str, default: str, text: str) -> Decorator:
     """Return an option for a folder that need not exist; its default is in the project."""
     return click.option(
         name,

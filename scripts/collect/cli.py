@@ -17,6 +17,7 @@ from scripts.options import (
     PLATFORM_OPTION,
     PROGRAM_OPTION,
     VERSION,
+    flag,
     folder_option,
 )
 from scripts.tools.console import say, size
@@ -25,11 +26,7 @@ from scripts.tools.table import aligned
 if TYPE_CHECKING:
     from packaging.version import Version
 
-KEEP_OPTION = click.option(
-    "--keep",
-    is_flag=True,
-    help="Keep the binaries of other programs and platforms.",
-)
+KEEP_OPTION = flag("--keep", help="Keep the binaries of other programs and platforms.")
 
 
 @click.group(cls=CommandGroup)
@@ -48,11 +45,8 @@ def collect() -> None:
 @PLATFORM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
-@click.option(
-    "--all",
-    "asks_for_all",
-    is_flag=True,
-    help="Also ask for the platforms that the plan calls missing.",
+@flag(
+    "--all", "asks_for_all", help="Also ask for the platforms that the plan calls missing."
 )
 def npm(
     version: Version,
@@ -109,7 +103,7 @@ def npm(
     help="Rust target (repeatable). Default: this machine.",
 )
 @click.option("--profile", default="release", show_default=True, help="The cargo profile.")
-@click.option("--build", is_flag=True, help="Run `cargo build --locked` first.")
+@flag("--build", help="Run `cargo build --locked` first.")
 @click.option(
     "--builder", type=BUILDERS, help="Override the builder set in pyproject.toml."
 )
@@ -162,11 +156,7 @@ def cargo(
 
 @collect.command()
 @INTO_OPTION
-@click.option(
-    "--notices",
-    is_flag=True,
-    help="Write the licences of the packages in the pages, to be committed.",
-)
+@flag("--notices", help="Write the licences of the packages in the pages, to be committed.")
 def pages(into: Path, *, notices: bool) -> None:
     """Collect the pages of the web UI from npm.
 
@@ -197,11 +187,7 @@ def pages(into: Path, *, notices: bool) -> None:
     type=click.Choice(list(PLATFORMS)),
     help="Platform that may be missing (repeatable).",
 )
-@click.option(
-    "--planned",
-    is_flag=True,
-    help="Allow the platforms that the release plan marks as missing.",
-)
+@flag("--planned", help="Allow the platforms that the release plan marks as missing.")
 @PROGRAM_OPTION
 @INTO_OPTION
 @KEEP_OPTION
@@ -237,14 +223,8 @@ def artifacts(
 
 @collect.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option(
-    "--prepare",
-    is_flag=True,
-    help="Only install the packages and targets that Tauri needs.",
-)
-@click.option(
-    "--build", is_flag=True, help="Build it first, with the version of pnpm that it pins."
-)
+@flag("--prepare", help="Only install the packages and targets that Tauri needs.")
+@flag("--build", help="Build it first, with the version of pnpm that it pins.")
 @folder_option("--into", "artifacts/desktop", "The folder to put it in.")
 def desktop(folder: Path, into: Path, *, prepare: bool, build: bool) -> None:
     """Collect the desktop bundle of a Tauri application in DIR.

@@ -15,6 +15,7 @@ from scripts.options import (
     DIST_OPTION,
     OPENSSL_OPTION,
     REPAIRS,
+    flag,
     json_option,
     print_rows,
 )
@@ -38,12 +39,8 @@ def demo() -> None:
 
 @click.command()
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option(
-    "--fast", is_flag=True, help="Run lint, this system's types, and the fast unit tests."
-)
-@click.option(
-    "--coverage", is_flag=True, help="Measure the coverage of the unit tests; 3 minutes."
-)
+@flag("--fast", help="Run lint, this system's types, and the fast unit tests.")
+@flag("--coverage", help="Measure the coverage of the unit tests; 3 minutes.")
 def test(arguments: tuple[str, ...], *, fast: bool, coverage: bool) -> None:
     """Run lint, type checks and tests.
 
@@ -81,8 +78,8 @@ def lock() -> None:
 @click.command(name="pre-release")
 @CARGO_OPTION
 @OPENSSL_OPTION
-@click.option("--skip-rust", is_flag=True, help="Build no binary; use the collected ones.")
-@click.option("--skip-tests", is_flag=True, help="Skip the test suite; the table says so.")
+@flag("--skip-rust", help="Build no binary; use the collected ones.")
+@flag("--skip-tests", help="Skip the test suite; the table says so.")
 @click.option("--repair", type=REPAIRS, help="Build the wheels with this repair.")
 @DIST_OPTION
 @json_option("step")
@@ -161,7 +158,7 @@ def _print_steps(steps: list[Step]) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write every number to FILE.",
 )
-@click.option("--docs", is_flag=True, help="Write the table and the plot into docs/.")
+@flag("--docs", help="Write the table and the plot into docs/.")
 def bench(rounds: int, file: Path | None, *, docs: bool) -> None:
     """Measure what a start costs, side by side with others.
 

@@ -24,13 +24,12 @@ from scripts.collect.cargo import DIRTY
 from scripts.collect.reported import runs_here
 from scripts.collect.staging import source_kind
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
+from scripts.model.finding import Finding, compare, confirm, confirm_unless, gap, problem
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import REBUILD, SOURCES, Plan
 from scripts.model.versions import binary_version
 from scripts.tools.processes import program_environment
 
-from .gaps import gap
 from .record import COLLECT, record_problems
 
 # The phrase in the web server's description as long as its wheel has no pages.

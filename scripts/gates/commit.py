@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
+from scripts.model.finding import Finding, compare, confirm, confirm_unless, gap, problem
 from scripts.model.plan import Plan
 from scripts.model.repository import SET_IT, read_repository
 from scripts.tools.git_files import SHOW_AGAIN, hidden_files, run_git, untracked_files
-
-from .gaps import gap
 
 REMOVE = "remove it: the commands would import it, and no release contains it"
 LARGEST_TRACKED = 1 << 20

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.finding import Finding, compare, confirm, gap, problem
 from scripts.model.gates import OPENSSL as GATE
 from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 
 from .binaries import RecordedBinary, read_binary
-from .gaps import gap
 
 LICENCE = "OpenSSL-LICENSE.txt"
 LONGEST = dt.timedelta(days=120)

@@ -17,13 +17,12 @@ from leanspec_launcher.web.pages import RECORD
 from leanspec_launcher.web.place import FOLDER
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, compare, confirm, problem
+from scripts.model.finding import Finding, compare, confirm, gap, problem
 from scripts.model.gates import PAGES as GATE
 from scripts.model.pages import PACKAGE, read_pages
 from scripts.tools.processes import program_environment
 
 from .binaries import unpack_binary
-from .gaps import gap
 from .web_server import ask, web_server
 
 # A path of the API in the bundle's code; `${...}` stands for a part that the pages fill in.

@@ -9,11 +9,10 @@ from packaging.version import Version
 from scripts.index.client import IndexClient, Served, newest_release, version_of
 from scripts.model.distributions import MAIN
 from scripts.model.files import File, FileKind
-from scripts.model.finding import Finding, confirm, problem
+from scripts.model.finding import Finding, confirm, gap, problem
 from scripts.model.plan import REBUILD, Plan
 from scripts.wheels.pins import pinned_binaries
 
-from .gaps import gap
 from .same_bytes import shortened
 
 GATE = "rebuild"

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 
 from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import is_on_registry
-from scripts.model.finding import Finding, confirm
+from scripts.model.finding import Finding, confirm, gap
 from scripts.model.gates import TYPESCRIPT as GATE
-
-from .gaps import gap
 
 
 def typescript_gate(spec: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Assembling the assets of a GitHub release from the artifacts of a CI run: all, or none."""
+"""Assembling the assets of a GitHub release, or an addition to it, from the artifacts of a CI run: all, or none."""
 
 import shutil
 import tempfile
@@ -29,12 +29,7 @@ from scripts.wheels.inspection import inspect_file
 from scripts.wheels.pins import pinned_tools
 
 from .archives import EXECUTABLE, TEXT, licences, write_tar, write_zip
-from .desktop import (
-    DESKTOP,
-    copy_bundles,
-    missing_bundles,
-    read_bundles,
-)
+from .desktop import DESKTOP, copy_bundles, missing_bundles, read_bundles
 from .listing import NOTES, Asset, AssetKind, Listing, describe
 from .mcp_bundle import write_bundles
 from .notes import archive_readme, release_notes
@@ -113,6 +108,30 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
             "hint: add them when they are built: `python3 -m scripts assets DIR --add NAME`"
         )
     return missing
+
+
+def assemble_addition(
+    artifacts: Path, out: Path, plan: Plan, listing: Listing, root: Path = ROOT
+) -> list[Path]:
+    """Make the folder of what is added to a release, from the desktop bundles of a run; return its files.
+
+    The plan of a release is that of its tag: a bundle may be added that it does not expect. Raises
+    CommandError, and leaves `out` as it was, if there is no bundle, or one that is damaged or of
+    another version.
+    """
+    must_be_artifacts(artifacts)
+    with listing.new_folder(out) as new:
+        with step("desktop bundles"):
+            bundles = read_bundles(artifacts, plan, only_planned=False)
+            if not bundles:
+                raise CommandError(
+                    f"`{artifacts}` contains no desktop bundle",
+                    hint=f"`collect desktop DIR --build --into {artifacts}/{DESKTOP}PLATFORM` puts one there",
+                )
+            assets = list(copy_bundles(bundles, new, plan))
+        facts = {"addition": listing.addition}
+        listing.write(new, assets, plan, commit_of(root).name, facts)
+    return sorted(path for path in out.iterdir() if path.is_file())
 
 
 def _tools(dist: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Assembled assets: their fingerprint, their signatures, and what is verified before each of both and the upload."""
 
+import base64
 import hashlib
+import json
 from pathlib import Path
 
 from minisign import SecretKey
@@ -10,11 +12,12 @@ from leanspec_launcher.verify.proof import digest
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.plan import Plan
+from scripts.tools.replacing import replacing
 
 from .listing import NOTES, Listing, must_be_key_of_plan
-from .provenance import write_provenance
 from .signing import SUFFIX, Claim, read_public, verify
 
+BUNDLE_HINT = "give the file that `actions/attest` wrote: its output `bundle-path`"
 AGAIN = "assemble it again: `python3 -m scripts assets ARTIFACTS`"
 
 
@@ -76,12 +79,40 @@ def verified(folder: Path, plan: Plan, bundle: Path | None, listing: Listing) ->
         _must_be_signed(folder, plan, listing)
     provenance = folder / listing.provenance(plan.version)
     if bundle:
-        write_provenance(bundle, provenance, sums)
+        _write_provenance(bundle, provenance, sums)
     first = [folder / name for name in sorted(set(sums) - {listing.manifest})]
     first += [provenance] if provenance.is_file() else []
     suffixes = ("", SUFFIX) if plan.public_key else ("",)
     lists = (listing.manifest, listing.sums)
     return first + [folder / f"{name}{suffix}" for name in lists for suffix in suffixes]
+
+
+def _write_provenance(bundle: Path, target: Path, sums: dict[str, str]) -> None:
+    """Write a bundle as a release asset. Raises CommandError unless it attests every file in `sums`, by its sha256.
+
+    Who signed it is for `gh attestation verify` to check, which knows the repository.
+    """
+    try:
+        content = json.loads(bundle.read_text("utf-8"))
+        payload = base64.b64decode(content["dsseEnvelope"]["payload"], validate=True)
+        subjects = json.loads(payload)["subject"]
+        attested = {subject["name"]: subject["digest"]["sha256"] for subject in subjects}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CommandError(
+            f"`{bundle}` is not an attestation: {type(error).__name__}: {error}",
+            hint=BUNDLE_HINT,
+        ) from None
+    for name, expected in sums.items():
+        actual = attested.get(name, "nothing")
+        if actual != expected:
+            raise CommandError(
+                f"`{bundle}` attests {actual} for `{name}`, which has the sha256 `{expected}`",
+                hint=BUNDLE_HINT,
+            )
+    with replacing(target) as new:
+        # One line, as the format of JSON lines has it.
+        line = json.dumps(content, separators=(",", ":"))
+        new.write_text(f"{line}\n", "utf-8")
 
 
 def _must_be_signed(folder: Path, plan: Plan, listing: Listing) -> None:

@@ -13,7 +13,7 @@ import click
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.options import EXISTING_FILE, must_be_fingerprint
+from scripts.options import EXISTING_FILE, flag, must_be_fingerprint
 
 if TYPE_CHECKING:
     from minisign import SecretKey
@@ -118,26 +118,17 @@ class AssetOptions:
     callback=must_be_fingerprint,
     help="Refuse other assets than those that `check` assembled.",
 )
-@click.option("--sign", is_flag=True, help="Sign the lists of the assembled assets.")
-@click.option(
-    "--upload", is_flag=True, help="Upload the assembled assets to a draft on GitHub."
-)
+@flag("--sign", help="Sign the lists of the assembled assets.")
+@flag("--upload", help="Upload the assembled assets to a draft on GitHub.")
 @click.option(
     "--provenance",
     metavar="FILE",
     type=EXISTING_FILE,
     help="With --upload: also upload this attestation of the files, from `actions/attest`.",
 )
-@click.option(
-    "--publish", is_flag=True, help="Publish the draft, if it has exactly these assets."
-)
-@click.option("--dry-run", is_flag=True, help="With --upload: show what would be uploaded.")
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print release.json, a JSON object, when it is assembled.",
-)
+@flag("--publish", help="Publish the draft, if it has exactly these assets.")
+@flag("--dry-run", help="With --upload: show what would be uploaded.")
+@flag("--json", "as_json", help="Print release.json, a JSON object, when it is assembled.")
 def assets(**values: Any) -> None:  # noqa: ANN401 - what click gives by name
     """Assemble, sign and upload the GitHub release.
 
@@ -204,8 +195,7 @@ def _must_fit(options: AssetOptions) -> None:
 
 
 def _assemble(options: AssetOptions, artifacts: Path, plan: Plan) -> None:
-    from .addition import assemble_addition
-    from .assemble import assemble
+    from .assemble import assemble, assemble_addition
 
     listing, folder = options.listing, options.folder
     paths = (

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.gates.gaps import gap
 from scripts.model.files import File
-from scripts.model.finding import Finding, confirm, problem
+from scripts.model.finding import Finding, confirm, gap, problem
 from scripts.model.gates import GITHUB_RELEASE as GATE
 from scripts.model.plan import Plan
 from scripts.model.programs import PROJECTS, release_keys

@@ -19,10 +19,11 @@ from scripts.model.versions import binary_version
 from scripts.tools.work_folder import PREFIX as IN_PROGRESS
 from scripts.tools.work_folder import work_folder
 
-from .provenance import SUFFIX as PROVENANCE
 from .signing import SUFFIX, Claim, read_public, sign, verify
 
 NOTES = "RELEASE_NOTES.md"
+# An in-toto statement in a Sigstore bundle, as GitHub attests files.
+PROVENANCE = ".intoto.jsonl"
 
 
 class AssetKind(StrEnum):

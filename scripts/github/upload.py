@@ -14,7 +14,7 @@ from scripts.tools.console import say, size, step
 from scripts.tools.processes import TAIL, capture, find_program, must_succeed
 from scripts.tools.table import aligned
 
-from .provenance import SUFFIX as PROVENANCE
+from .listing import PROVENANCE
 
 AGAIN = "run the same command again: it goes on from what GitHub has"
 INSTALL = "install GitHub's client: https://cli.github.com"

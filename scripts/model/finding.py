@@ -54,6 +54,11 @@ def confirm(gate: str, subject: str, actual: object) -> Finding:
     return compare(gate, subject, actual, actual)
 
 
+def gap(gate: str, subject: str, text: str) -> Finding:
+    """State that something is left out, or could not be compared: this passes, and is always shown."""
+    return replace(confirm(gate, subject, text), is_gap=True)
+
+
 def confirm_unless(
     gate: str, subject: str, problems: Iterator[Finding], actual: str
 ) -> Iterator[Finding]:

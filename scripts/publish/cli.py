@@ -21,6 +21,7 @@ from scripts.options import (
     LONGEST_WAIT,
     NUMBER,
     VERSION,
+    flag,
     json_option,
     must_be_fingerprint,
     print_rows,
@@ -41,12 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dev", type=NUMBER, metavar="N", help="Set development version N of the next patch."
 )
-@click.option(
-    "--check",
-    "check_only",
-    is_flag=True,
-    help="Change nothing; exit with 1 if a place disagrees.",
-)
+@flag("--check", "check_only", help="Change nothing; exit with 1 if a place disagrees.")
 @CARGO_OPTION
 @click.option(
     "--index",
@@ -54,11 +50,9 @@ if TYPE_CHECKING:
     show_default="pypi; testpypi with --dev",
     help="Index to check for published versions.",
 )
-@click.option(
-    "--offline", is_flag=True, help="Compare with the changelog only; ask no index."
-)
-@click.option("--commit", is_flag=True, help="Commit the change locally; push nothing.")
-@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
+@flag("--offline", help="Compare with the changelog only; ask no index.")
+@flag("--commit", help="Commit the change locally; push nothing.")
+@flag("--dry-run", help="Show what would change; change nothing.")
 @json_option("place")
 def bump(
     version: Version | None,
@@ -150,12 +144,11 @@ def _print_places(places: list[VersionPlace], version: Version, *, unchanged: bo
 
 
 @click.command(hidden=True)
-@click.option(
+@flag(
     "--github-output",
-    is_flag=True,
     help="Append the version and the matrices to the file `GITHUB_OUTPUT` instead.",
 )
-@click.option("--tagged", is_flag=True, help="Only check the release's tag.")
+@flag("--tagged", help="Only check the release's tag.")
 def matrix(*, github_output: bool, tagged: bool) -> int:
     """Print the CI build matrix as JSON.
 
@@ -194,23 +187,17 @@ def matrix(*, github_output: bool, tagged: bool) -> int:
     type=click.Path(path_type=Path),
     help="Keep the assembled GitHub release, with the desktop bundles in DIR.",
 )
-@click.option(
+@flag(
     "--draft",
-    is_flag=True,
     envvar="LEANSPEC_DRAFT",
     help="Check before the release is committed and tagged.",
 )
-@click.option(
+@flag(
     "--bytes",
     "only_bytes",
-    is_flag=True,
     help="Only rebuild the files, in two environments, and compare every byte.",
 )
-@click.option(
-    "--github-output",
-    is_flag=True,
-    help="Pass the fingerprint on to other jobs of a workflow.",
-)
+@flag("--github-output", help="Pass the fingerprint on to other jobs of a workflow.")
 @json_option("fact")
 def check(
     dist: Path,
@@ -353,16 +340,13 @@ WAIT_OPTION = click.option(
     callback=must_be_fingerprint,
     help="Skip the checks for the files that passed them (see `check`).",
 )
-@click.option("--allow-local", is_flag=True, help="Allow publishing outside CI.")
-@click.option(
+@flag("--allow-local", help="Allow publishing outside CI.")
+@flag(
     "--resume",
-    is_flag=True,
     help="Resume a partial upload; fails if nothing of this version is on the index.",
 )
 @WAIT_OPTION
-@click.option(
-    "--dry-run", is_flag=True, help="Do everything but the upload, and print the plan."
-)
+@flag("--dry-run", help="Do everything but the upload, and print the plan.")
 @json_option("fact")
 def publish(
     name: str,
@@ -469,10 +453,8 @@ def attest(dist: Path) -> None:
     type=click.Choice(["npm"]),
     help="Compare the binaries with those of the npm packages.",
 )
-@click.option(
-    "--rebuild",
-    is_flag=True,
-    help="Build the wheels again from npm's binaries, and compare every byte.",
+@flag(
+    "--rebuild", help="Build the wheels again from npm's binaries, and compare every byte."
 )
 @WAIT_OPTION
 @json_option("fact")
@@ -520,10 +502,8 @@ def verify_release(
 
 
 @click.command(name="publish-server", hidden=True)
-@click.option(
-    "--build", is_flag=True, help="Only build the publisher, and write the entry for it."
-)
-@click.option("--dry-run", is_flag=True, help="Show the entry; publish nothing.")
+@flag("--build", help="Only build the publisher, and write the entry for it.")
+@flag("--dry-run", help="Show the entry; publish nothing.")
 @click.option(
     "--bundles",
     "assembled",

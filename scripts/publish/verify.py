@@ -18,7 +18,6 @@ from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
 from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
-from scripts.gates.gaps import gap
 from scripts.gates.installation import installed_from
 from scripts.gates.provenance import provenance, served_predicates
 from scripts.index.built import installer_settings
@@ -26,7 +25,7 @@ from scripts.index.client import Index, IndexClient, looks, version_of
 from scripts.index.served import fetch
 from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.files import File, FileKind, read_files, read_name
-from scripts.model.finding import Finding, compare, confirm, problem, to_its_end
+from scripts.model.finding import Finding, compare, confirm, gap, problem, to_its_end
 from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import SOURCES, Plan, read_plan
 from scripts.model.programs import binary_path, load_programs

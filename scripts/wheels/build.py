@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,6 @@ from scripts.tools.threads import map_in_threads
 from scripts.tools.work_folder import work_folder
 
 from .pins import ReleasePins, render_pins, wheel_pins
-from .readme import for_the_index
 
 MAIN_PACKAGE = "leanspec_launcher"
 # The folders and files that a release is built from, and by.
@@ -59,6 +59,8 @@ GRAFT = "graft them into the wheel: `python3 -m scripts wheels --repair auditwhe
 CACHE = "__pycache__"
 COLLECTED = {"binaries", "bin", PAGES_FOLDER, PAGES_RECORD}
 MOST_NAMED = 3
+# An image's exclamation mark, and where an inline link of Markdown leads.
+LINK = re.compile(r"(!?\[(?:[^\[\]]|\[[^\]]*\])*\])\((?!https?://|mailto:|#)([^)\s]+)\)")
 EPOCH = "315532800"  # 1980-01-01, the oldest time that a zip archive can state
 
 
@@ -322,7 +324,7 @@ def _build_main(
     with step(f"building lean-spec {version} with the checksums of these binaries"):
         source = out / SOURCES
         readme = source / "README.md"
-        text = for_the_index(readme.read_text("utf-8"), repository, f"v{version}")
+        text = _for_the_index(readme.read_text("utf-8"), repository, f"v{version}")
         readme.write_text(text, "utf-8")
         text = render_pins(
             version,
@@ -340,6 +342,17 @@ def _build_main(
     if not pages_sha256:
         say("    it has no pages of the web UI: `python3 -m scripts collect pages`")
     return [wheel, sdist]
+
+
+def _for_the_index(text: str, repository: str, tag: str) -> str:
+    """Return a README whose links into the repository are absolute, at the tag of a release."""
+
+    def whole(link: re.Match[str]) -> str:
+        label, target = link.groups()
+        kind = "raw" if label.startswith("!") else "blob"
+        return f"{label}({repository}/{kind}/{tag}/{target})"
+
+    return LINK.sub(whole, text)
 
 
 def _gaps(pins: ReleasePins, plan: Plan) -> Iterator[str]:

@@ -12,8 +12,7 @@ import pytest
 from minisign import KeyPair, SecretKey
 
 from scripts.collect.bundles import write_checksum
-from scripts.github.addition import assemble_addition
-from scripts.github.assemble import assemble
+from scripts.github.assemble import assemble, assemble_addition
 from scripts.github.assembled import sign_assembled
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan, read_plan

@@ -11,7 +11,7 @@ import pytest
 from minisign import SecretKey
 
 from leanspec_launcher.commands import CommandError
-from scripts.github.addition import assemble_addition
+from scripts.github.assemble import assemble_addition
 from scripts.github.assembled import verified
 from scripts.model.plan import Plan
 from scripts.tools.processes import OWN_COMMAND

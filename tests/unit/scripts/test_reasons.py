@@ -61,4 +61,4 @@ def test_no_message_of_the_commands_names_an_exception_of_python() -> None:
         for path in (ROOT / "scripts").rglob("*.py")
         if NAMES.search(path.read_text("utf-8"))
     }
-    assert modules <= {"scripts/github/provenance.py"}
+    assert modules <= {"scripts/github/assembled.py"}
