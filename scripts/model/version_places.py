@@ -30,6 +30,10 @@ NAMES_PLATFORMS = ("README.md", "docs/installing.md")
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
 RECIPE = re.compile(r"(?:lean-spec==|leanspec-launcher )(\d[\w.]*\w)")
 UNRELEASED = "## [Unreleased]"
+HOME = "pyproject.toml"
+"""The one home of the version."""
+# A table or a list, of TOML or JSON.
+Node = Any
 
 
 @dataclass(frozen=True)
@@ -47,21 +51,51 @@ class VersionPlace:
         return self.actual == self.expected
 
 
-@dataclass(frozen=True)
 class Edit:
     """A file with its text before and after, and the places in it."""
 
-    path: Path
-    before: str
-    after: str
-    places: list[VersionPlace]
-    is_home: bool = False
-    """Whether this is the one home of the version."""
+    def __init__(self, path: Path, root: Path) -> None:
+        self.path = path
+        self.file = Path(os.path.relpath(path, root)).as_posix()
+        self.places: list[VersionPlace] = []
+        with self.reading():
+            # With its own line endings, so that they are kept when it is written back.
+            self.before = path.read_bytes().decode()
+        self.after = self.before
+
+    @property
+    def is_home(self) -> bool:
+        """Whether this is the one home of the version."""
+        return self.file == HOME
+
+    def note(self, subject: str, actual: str, expected: str) -> None:
+        """Add a place."""
+        self.places.append(VersionPlace(self.file, subject, actual, expected))
+
+    def set(self, subject: str, table: Node, key: str | int, value: str) -> None:
+        """Set a value of a table or list, and add the place with the value before."""
+        self.note(subject, str(table[key]), value)
+        table[key] = value
+
+    def toml(self) -> Node:
+        """Return the tables of the file."""
+        with self.reading():
+            return tomlkit.parse(self.before)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Raise CommandError if the file cannot be read, or lacks what is looked for."""
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, TOMLKitError) as error:
+            raise CommandError(
+                f"`{self.path}` cannot be read: {error}", hint="fix it, or take it from git"
+            ) from None
 
 
 def home_version(root: Path = ROOT) -> Version:
     """Return the version of the project."""
-    return Version(str(_read_toml(root / "pyproject.toml")["project"]["version"]))
+    return Version(str(Edit(root / HOME, root).toml()["project"]["version"]))
 
 
 def planned(
@@ -76,19 +110,21 @@ def planned(
     A version that is not new gets no heading in the changelog.
     """
     home, sources = read_repository(root), read_repository(root, "sources")
-    projects = [root / "pyproject.toml", root / "build_backend/pyproject.toml"]
+    projects = [root / HOME, root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
-    edits = [_project(path, version, home, root) for path in projects]
+    edits = [_project(Edit(path, root), version, home, root) for path in projects]
     # A dev version is for no user: it has no heading, and no public index has it.
     if not version.is_devrelease:
-        edits.append(_changelog(root / "CHANGELOG.md", version, root, is_new=is_new))
+        changelog = Edit(root / "CHANGELOG.md", root)
+        edits.append(_changelog(changelog, version, is_new=is_new))
         pages = [root / name for name in NAMES_PLATFORMS]
-        edits += [_platforms(path, version, root) for path in pages if path.exists()]
+        existing = [Edit(path, root) for path in pages if path.exists()]
+        edits += [_platforms(page, version, root) for page in existing]
         recipes = sorted(root.glob("docs/recipes/[!.]*"))
-        edits += [_recipe(path, version, root) for path in recipes]
-    edits.append(_server(root / "server.json", version, home, root))
+        edits += [_recipe(Edit(path, root), str(version)) for path in recipes]
+    edits.append(_server(Edit(root / "server.json", root), version, home))
     files = dict.fromkeys(mention.file for mention in MENTIONS)
-    edits += [_mentions(file, home, sources, root) for file in files]
+    edits += [_mentions(Edit(root / file, root), home, sources) for file in files]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
 
 
@@ -128,39 +164,10 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def _text(path: Path) -> str:
-    """Return a file's text with its own line endings, so that they are kept when it is written back."""
-    return path.read_bytes().decode()
-
-
-def _read_toml(path: Path) -> tomlkit.TOMLDocument:
-    try:
-        return tomlkit.parse(_text(path))
-    except (OSError, ValueError, TOMLKitError) as error:
-        raise CommandError(
-            f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
-        ) from None
-
-
-def _edit(
-    path: Path, after: str, places: list[VersionPlace], *, is_home: bool = False
-) -> Edit:
-    before = _text(path)
-    return Edit(path=path, before=before, after=after, places=places, is_home=is_home)
-
-
-def _set(file: str, label: str, table: Any, key: str | int, value: str) -> VersionPlace:  # noqa: ANN401 - TOML, JSON
-    """Set a value of a table or list, and return the place with the value before."""
-    place = VersionPlace(file, label, str(table[key]), value)
-    table[key] = value
-    return place
-
-
-def _project(path: Path, version: Version, home: Repository, root: Path) -> Edit:
-    document, file = _read_toml(path), str(path.relative_to(root))
-    is_home = path == root / "pyproject.toml"
-    table: Any = document["project"]
-    places = [_set(file, "version", table, "version", str(version))]
+def _project(edit: Edit, version: Version, home: Repository, root: Path) -> Edit:
+    document = edit.toml()
+    table = document["project"]
+    edit.set("version", table, "version", str(version))
     groups = {"dependencies": table.get("dependencies", [])}
     for extra, requirements in table.get("optional-dependencies", {}).items():
         groups[f"extra `{extra}`"] = requirements
@@ -168,42 +175,38 @@ def _project(path: Path, version: Version, home: Repository, root: Path) -> Edit
         for number, requirement in enumerate(requirements):
             name = Requirement(str(requirement)).name
             if name in DISTRIBUTIONS:
-                places.append(_set(file, group, requirements, number, f"{name}=={version}"))
-    if is_home:
-        places += _follow_programs(groups["dependencies"], version)
-    places += _follow_floors(file, document, read_floors(root))
-    places.append(_follow_repository(file, table, home))
-    return _edit(path, tomlkit.dumps(document), places, is_home=is_home)
+                edit.set(group, requirements, number, f"{name}=={version}")
+    if edit.is_home:
+        _follow_programs(edit, groups["dependencies"], version)
+    _follow_floors(edit, document, read_floors(root))
+    _follow_repository(edit, table, home)
+    edit.after = tomlkit.dumps(document)
+    return edit
 
 
-def _follow_programs(requirements: Any, version: Version) -> Iterator[VersionPlace]:  # noqa: ANN401 - TOML
+def _follow_programs(edit: Edit, requirements: Node, version: Version) -> None:
     """Require the wheel of each program without an extra, and of none that LeanSpec no longer has."""
-    file, label = "pyproject.toml", "dependencies"
     names = [Requirement(str(requirement)).name for requirement in requirements]
     for program in ENDED.values():
         if program.distribution in names:
             number = names.index(program.distribution)
-            yield VersionPlace(file, label, str(requirements[number]), "none")
+            edit.note("dependencies", str(requirements[number]), "none")
             # From both lists, so that the numbers of the next ones stay the same.
             del requirements[number], names[number]
     for program in PROGRAMS.values():
         if not program.extra and program.distribution not in names:
             requirement = f"{program.distribution}=={version}"
-            yield VersionPlace(file, label, "none", requirement)
+            edit.note("dependencies", "none", requirement)
             requirements.insert(1, requirement)
 
 
-def _follow_floors(
-    file: str,
-    document: Any,  # noqa: ANN401 - TOML
-    floors: dict[str, str],
-) -> Iterator[VersionPlace]:
+def _follow_floors(edit: Edit, document: Node, floors: dict[str, str]) -> None:
     """Let a program promise the oldest systems that the plan of the release states."""
     table = document.get("tool", {}).get("leanspec-build", {})
     if "executable" not in table or not floors:
         return
     promises = table.setdefault("floors", {})
-    yield VersionPlace(file, "floors", _in_words(promises), _in_words(floors))
+    edit.note("floors", _in_words(promises), _in_words(floors))
     for key in set(promises) - set(floors):
         del promises[key]
     for key, floor in floors.items():
@@ -215,74 +218,61 @@ def _in_words(floors: dict[str, str]) -> str:
     return ", ".join(f"{key} {floors[key]}" for key in sorted(floors))
 
 
-def _follow_repository(file: str, table: Any, home: Repository) -> VersionPlace:  # noqa: ANN401 - TOML
-    """Set the addresses of a project; return the last one that differs, or the repository's."""
+def _follow_repository(edit: Edit, table: Node, home: Repository) -> None:
+    """Set the addresses of a project; the place has the last one that differs, or the repository's."""
     urls = table.setdefault("urls", {})
-    place = VersionPlace(file, "urls", home.url, home.url)
+    actual = expected = home.url
     for key, url in home.project_urls.items():
         # A value that is set again loses its comment: only a wrong one is.
         if urls.get(key) != url:
-            place = VersionPlace(file, "urls", str(urls.get(key, "none")), url)
+            actual, expected = str(urls.get(key, "none")), url
             urls[key] = url
-    return place
+    edit.note("urls", actual, expected)
 
 
-def _platforms(path: Path, version: Version, root: Path) -> Edit:
+def _platforms(edit: Edit, version: Version, root: Path) -> Edit:
     """List the platforms of a release, as its plan has them."""
-    before, name = _text(path), str(path.relative_to(root))
-    match = LINE.search(before)
-    if not match and name != NAMES_PLATFORMS[0]:
-        return _edit(path, before, [])
-    line = platform_line(version, root)
-    place = VersionPlace(name, "platforms", match[0] if match else "no such line", line)
-    after = before.replace(match[0], line) if match else before
-    return _edit(path, after, [place])
+    match = LINE.search(edit.before)
+    if match or edit.file == NAMES_PLATFORMS[0]:
+        line = platform_line(version, root)
+        edit.note("platforms", match[0] if match else "no such line", line)
+        edit.after = edit.before.replace(match[0], line) if match else edit.before
+    return edit
 
 
-def _server(path: Path, version: Version, home: Repository, root: Path) -> Edit:
+def _server(edit: Edit, version: Version, home: Repository) -> Edit:
     """Set version and repository in what the registry of MCP servers is told."""
-    file = str(path.relative_to(root))
-    try:
-        server: Any = json.loads(_text(path))
+    with edit.reading():
+        server: Node = json.loads(edit.before)
+        for table in (server, *server["packages"]):
+            edit.set("version", table, "version", str(version))
         name = f"{home.namespace}/{server['name'].rpartition('/')[2]}"
-        places = [
-            _set(file, "version", table, "version", str(version))
-            for table in (server, *server["packages"])
-        ]
-        places.append(_set(file, "name", server, "name", name))
-        places.append(_set(file, "repository", server["repository"], "url", home.url))
-    except (ValueError, KeyError, TypeError) as error:
-        raise CommandError(
-            f"`{path}` cannot be read: {error}", hint="fix it, or take it from git"
-        ) from None
-    return _edit(path, json.dumps(server, indent=2) + "\n", places)
+        edit.set("name", server, "name", name)
+        edit.set("repository", server["repository"], "url", home.url)
+    edit.after = json.dumps(server, indent=2) + "\n"
+    return edit
 
 
-def _mentions(file: str, home: Repository, sources: Repository, root: Path) -> Edit:
+def _mentions(edit: Edit, home: Repository, sources: Repository) -> Edit:
     """Name the repository in a file that people or programs read."""
-    path = root / file
-    text = _text(path)
-    places = []
     for mention in MENTIONS:
-        if mention.file == file:
+        if mention.file == edit.file:
             repository = sources if mention.is_sources else home
             name = getattr(repository, mention.attribute)
-            match = re.search(mention.pattern, text, re.MULTILINE)
-            before = match[1] if match else "no such line"
-            places.append(VersionPlace(file, "repository", before, name))
+            match = re.search(mention.pattern, edit.after, re.MULTILINE)
+            edit.note("repository", match[1] if match else "no such line", name)
             if match:
-                text = f"{text[: match.start(1)]}{name}{text[match.end(1) :]}"
-    return _edit(path, text, places)
+                start, end = match.span(1)
+                edit.after = f"{edit.after[:start]}{name}{edit.after[end:]}"
+    return edit
 
 
-def _recipe(path: Path, version: Version, root: Path) -> Edit:
+def _recipe(edit: Edit, version: str) -> Edit:
     """Set the exact version that a recipe installs."""
-    before, file = _text(path), str(path.relative_to(root))
-    text = str(version)
-    pins = RECIPE.findall(before)
-    places = [VersionPlace(file, "version", pin, text) for pin in pins]
-    after = RECIPE.sub(lambda match: match[0].replace(match[1], text), before)
-    return _edit(path, after, places)
+    for pin in RECIPE.findall(edit.before):
+        edit.note("version", pin, version)
+    edit.after = RECIPE.sub(lambda pin: pin[0].replace(pin[1], version), edit.before)
+    return edit
 
 
 def released(text: str) -> list[str]:
@@ -291,22 +281,20 @@ def released(text: str) -> list[str]:
     return [version for version in versions if version != "Unreleased"]
 
 
-def _changelog(path: Path, version: Version, root: Path, *, is_new: bool) -> Edit:
+def _changelog(edit: Edit, version: Version, *, is_new: bool) -> Edit:
     """Turn the heading of the unreleased changes into that of a release.
 
     A newest heading above that version is of a `bump` that was killed: it is taken back.
     """
-    text, file = _text(path), str(path.relative_to(root))
-    places = []
-    newest = next(iter(released(text)), "")
+    newest = next(iter(released(edit.before)), "")
     if newest and _is_above(newest, version):
         heading = re.compile(rf"\r?\n## \[{re.escape(newest)}\].*\n")
-        text = heading.sub("", text, count=1)
-        places.append(VersionPlace(file, "heading", f"[{newest}]", "none"))
-    if is_new and str(version) not in released(text):
-        places.append(VersionPlace(file, "heading", "none", f"[{version}]"))
-        text = _with_heading(text, version, path)
-    return _edit(path, text, places)
+        edit.after = heading.sub("", edit.before, count=1)
+        edit.note("heading", f"[{newest}]", "none")
+    if is_new and str(version) not in released(edit.after):
+        edit.note("heading", "none", f"[{version}]")
+        edit.after = _with_heading(edit.after, version, edit.path)
+    return edit
 
 
 def _is_above(text: str, version: Version) -> bool:
@@ -333,14 +321,11 @@ def _cargo(workspace: Path, version: str) -> list[Edit]:
     """Edit the manifests of a workspace's members, and the lock as cargo would."""
     workspace = workspace.resolve()  # as cargo names its manifests: without `..`
     members = _members(workspace)
-    edits = []
-    for path in dict.fromkeys([workspace / "Cargo.toml", *members.values()]):
-        document, file = _read_toml(path), os.path.relpath(path, workspace)
-        places = [*_manifest(document, members, version, file)]
-        edits.append(_edit(path, tomlkit.dumps(document), places))
+    manifests = dict.fromkeys([workspace / "Cargo.toml", *members.values()])
+    edits = [_manifest(Edit(path, workspace), members, version) for path in manifests]
     lock = workspace / "Cargo.lock"
     if lock.exists():
-        edits.append(_lock(lock, members, version))
+        edits.append(_lock(Edit(lock, workspace), members, version))
     return edits
 
 
@@ -365,20 +350,17 @@ def _members(workspace: Path) -> dict[str, Path]:
     return {crate["name"]: Path(crate["manifest_path"]) for crate in crates}
 
 
-def _manifest(
-    document: Any,  # noqa: ANN401 - TOML
-    members: Container[str],
-    version: str,
-    file: str,
-) -> Iterator[VersionPlace]:
+def _manifest(edit: Edit, members: Container[str], version: str) -> Edit:
+    document = edit.toml()
     workspace = document.get("workspace", {})
-    for label, table in (
-        ("workspace version", workspace.get("package", {})),
-        ("version", document.get("package", {})),
-    ):
+    packages = {
+        "workspace version": workspace.get("package", {}),
+        "version": document.get("package", {}),
+    }
+    for label, table in packages.items():
         # `version.workspace = true` follows by itself.
         if isinstance(table.get("version"), str):
-            yield _set(file, label, table, "version", version)
+            edit.set(label, table, "version", version)
     for table in (document, workspace, *document.get("target", {}).values()):
         for kind in ("dependencies", "dev-dependencies", "build-dependencies"):
             for name, value in table.get(kind, {}).items():
@@ -387,15 +369,15 @@ def _manifest(
                 is_member = is_table and value.get("package", name) in members
                 if is_member and "version" in value:
                     exact = "=" if str(value["version"]).startswith("=") else ""
-                    label = f"{kind} `{name}`"
-                    yield _set(file, label, value, "version", exact + version)
+                    edit.set(f"{kind} `{name}`", value, "version", exact + version)
+    edit.after = tomlkit.dumps(document)
+    return edit
 
 
-def _lock(path: Path, members: Container[str], version: str) -> Edit:
-    document: Any = _read_toml(path)
-    places = [
-        _set(path.name, f"`{package['name']}`", package, "version", version)
-        for package in document.get("package", [])
-        if package["name"] in members and "source" not in package
-    ]
-    return _edit(path, tomlkit.dumps(document), places)
+def _lock(edit: Edit, members: Container[str], version: str) -> Edit:
+    document = edit.toml()
+    for package in document.get("package", []):
+        if package["name"] in members and "source" not in package:
+            edit.set(f"`{package['name']}`", package, "version", version)
+    edit.after = tomlkit.dumps(document)
+    return edit
