@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from scripts.tools.processes import (
     own_program,
     show,
 )
-from scripts.tools.reasons import reason
+from scripts.tools.reasons import quoted, reason
 
 from .openssl import cargo_environment, static_openssl
 from .reported import reported_here
@@ -57,22 +58,26 @@ class Crate:
 
 @dataclass(frozen=True)
 class CargoTarget:
-    """A target as `cargo zigbuild` writes it: a triple, and perhaps the glibc that it is built against."""
+    """A target as `cargo zigbuild` writes it, with its platform."""
 
-    triple: str
-    glibc: str | None
+    text: str
+    """A triple, and perhaps the glibc that it is built against; empty for this machine's own."""
     builder: str
     """The cargo subcommand that builds it: `build` or `zigbuild`."""
+    platform: Platform
 
-    def __str__(self) -> str:
-        """Write it as it was read."""
-        return f"{self.triple}.{self.glibc}" if self.glibc else self.triple
+    @property
+    def triple(self) -> str:
+        """The target without a glibc."""
+        return self.text.partition(".")[0]
 
 
 @dataclass(frozen=True)
 class Workspace:
     """Workspace of cargo, with the crates of our programs."""
 
+    cargo: str
+    profile: str
     root: Path
     target_directory: Path
     crates: list[Crate]
@@ -101,28 +106,27 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     source of the pinned OpenSSL, if it is on this machine.
     """
     cargo = find_program("cargo", "install Rust: https://rustup.rs")
-    builds = _builds(targets, builder)
-    workspace = _read_workspace(cargo, folder, projects, all_required=all_required)
+    chosen = _targets(targets, builder)
+    workspace = _read_workspace(cargo, profile, folder, projects, all_required=all_required)
     say(f"using {cargo}")
-    for target, platform in builds:
+    for target in chosen:
         is_linked = build and _is_linked(target, workspace.crates)
         linked = read_openssl() if is_linked else None
         outputs: dict[str, Path] = {}
         if build:
             environment = _environment(target, linked, openssl)
-            outputs = _build(cargo, workspace, target, profile, environment)
+            outputs = _build(workspace, target, environment)
         for crate in workspace.crates:
-            file = outputs.get(crate.binary_name)
-            file = file or _built_file(workspace, crate, platform, target, profile)
-            reported = reported_here(crate.project.program, platform, file)
+            file = outputs.get(crate.binary_name) or _built_file(workspace, crate, target)
+            reported = reported_here(crate.project.program, target.platform, file)
             _must_be_of(crate, file, reported)
-            source = _source(workspace, crate, target, profile, build=build)
+            source = _source(workspace, crate, target, build=build)
             # A lock lists what other systems and features need, too.
             if linked and MARKER in file.read_bytes():
                 source["openssl"] = linked.record
             staging.add(
                 crate.project,
-                platform,
+                target.platform,
                 file,
                 version=crate.version,
                 source=source,
@@ -132,20 +136,15 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
 
 
 def _source(
-    workspace: Workspace,
-    crate: Crate,
-    target: CargoTarget | None,
-    profile: str,
-    *,
-    build: bool,
+    workspace: Workspace, crate: Crate, target: CargoTarget, *, build: bool
 ) -> dict[str, Any]:
     """Return where a binary comes from, for its `binary.json`."""
     return {
         "kind": "cargo",
         "crate": crate.project.crate,
         "version": crate.version,
-        "target": str(target) if target else None,
-        "profile": profile,
+        "target": target.text or None,
+        "profile": workspace.profile,
         # Without a build, the program may be older than its sources.
         "built": build,
         "integrity": workspace.lock,
@@ -153,26 +152,24 @@ def _source(
     }
 
 
-def _builds(
-    targets: tuple[str, ...], builder: str | None
-) -> list[tuple[CargoTarget | None, Platform]]:
-    """Return the targets with their platforms; this machine's where none is named.
+def _targets(texts: tuple[str, ...], builder: str | None) -> list[CargoTarget]:
+    """Return the targets named; this machine's where none is.
 
     Raises CommandError if two are for one platform: one of them would be lost.
     """
-    if not targets:
-        return [(None, host())]
-    builds: dict[str, tuple[CargoTarget | None, Platform]] = {}
-    for text in targets:
+    if not texts:
+        return [CargoTarget("", BUILDERS[0], host())]
+    targets: dict[str, CargoTarget] = {}
+    for text in texts:
         target = read_target(text, builder)
-        platform = _platform_of(target.triple)
-        if platform.key in builds:
+        key = target.platform.key
+        other = targets.setdefault(key, target)
+        if other is not target:
             raise CommandError(
-                f"the targets `{builds[platform.key][0]}` and `{target}` are both for `{platform.key}`",
+                f"the targets `{other.text}` and `{text}` are both for `{key}`",
                 hint="name one of them",
             )
-        builds[platform.key] = (target, platform)
-    return list(builds.values())
+    return list(targets.values())
 
 
 def _must_be_of(crate: Crate, file: Path, reported: str | None) -> None:
@@ -198,12 +195,11 @@ def read_target(text: str, builder: str | None = None) -> CargoTarget:
             f"`pyproject.toml` configures the builder `{builder}` for `{triple}`",
             hint=" or ".join(BUILDERS),
         )
-    return CargoTarget(triple, glibc or None, builder)
+    return CargoTarget(text, builder, _platform_of(triple))
 
 
-def _locked_packages(root: Path, crate: str) -> Packages:
+def _locked_packages(path: Path, crate: str) -> Packages:
     """Return what `Cargo.lock` says that a crate is built from, itself included; nothing if there is no lock."""
-    path = root / "Cargo.lock"
     if not path.is_file():
         return []
     try:
@@ -257,7 +253,7 @@ def _platform_of(triple: str) -> Platform:
     for platform in PLATFORMS.values():
         if is_target_of(triple, platform):
             return platform
-    targets = ", ".join(f"`{platform.target}`" for platform in PLATFORMS.values())
+    targets = quoted(platform.target for platform in PLATFORMS.values())
     raise CommandError(
         f"the target `{triple}` is not for a known platform",
         hint=f"targets are {targets}",
@@ -265,17 +261,23 @@ def _platform_of(triple: str) -> Platform:
 
 
 def _read_workspace(
-    cargo: str, folder: Path, projects: list[ProgramProject], *, all_required: bool
+    cargo: str,
+    profile: str,
+    folder: Path,
+    projects: list[ProgramProject],
+    *,
+    all_required: bool,
 ) -> Workspace:
     must_be_workspace(folder)
     metadata = cargo_metadata(cargo, folder)
-    members = {package["name"]: package for package in metadata["packages"]}
     root, output = Path(metadata["workspace_root"]), Path(metadata["target_directory"])
     lock = root / "Cargo.lock"
     return Workspace(
+        cargo=cargo,
+        profile=profile,
         root=root,
         target_directory=output,
-        crates=_crates(root, members, projects, folder, all_required=all_required),
+        crates=_crates(metadata, projects, folder, all_required=all_required),
         lock=integrity("sha256", lock.read_bytes()) if lock.is_file() else None,
         commit=_commit(root, output),
     )
@@ -292,15 +294,15 @@ def cargo_metadata(cargo: str, folder: Path) -> dict[str, Any]:
 
 
 def _crates(
-    root: Path,
-    members: dict[str, Any],
+    metadata: dict[str, Any],
     projects: list[ProgramProject],
     folder: Path,
     *,
     all_required: bool,
 ) -> list[Crate]:
     crates = []
-    hint = f"its crates are {_quoted(sorted(members))}"
+    members = {package["name"]: package for package in metadata["packages"]}
+    hint = f"its crates are {quoted(sorted(members))}"
     for project in projects:
         package = members.get(project.crate)
         if package is None:
@@ -318,20 +320,17 @@ def _crates(
         if project.program.command not in binaries:
             raise CommandError(
                 f"the crate `{project.crate}` has no binary `{project.program.command}`",
-                hint=f"its binaries are {_quoted(binaries)}",
+                hint=f"its binaries are {quoted(binaries) or 'none'}",
             )
-        packages = _locked_packages(root, project.crate)
+        lock = Path(metadata["workspace_root"], "Cargo.lock")
+        packages = _locked_packages(lock, project.crate)
         crates.append(Crate(project, package["version"], packages))
     if not crates:
-        names = _quoted(project.crate for project in projects)
+        names = quoted(project.crate for project in projects)
         raise CommandError(
             f"the workspace `{folder}` has none of the crates {names}", hint=hint
         )
     return crates
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
 
 
 def _commit(root: Path, output: Path) -> str | None:
@@ -339,9 +338,8 @@ def _commit(root: Path, output: Path) -> str | None:
 
     Files that git does not track count too: cargo runs a `build.rs` because it is there.
     """
-    try:
-        git = find_program("git", "")
-    except CommandError:
+    git = shutil.which("git")
+    if git is None:
         return None
     head = capture([git, "-C", str(root), "rev-parse", "HEAD"])
     if head.returncode != 0:
@@ -363,59 +361,53 @@ def _additions(root: Path, output: Path) -> list[str]:
     ]
 
 
-def _is_linked(target: CargoTarget | None, crates: list[Crate]) -> bool:
+def _is_linked(target: CargoTarget, crates: list[Crate]) -> bool:
     """Tell whether OpenSSL is to be linked into a program: zig finds no library of the system."""
-    if target is None or target.builder != "zigbuild" or "linux" not in target.triple:
-        return False
-    return any(has_crate(crate.packages) for crate in crates)
+    is_by_zig = target.builder == "zigbuild" and target.platform.system == "linux"
+    return is_by_zig and any(has_crate(crate.packages) for crate in crates)
 
 
 def _environment(
-    target: CargoTarget | None, linked: OpenSSL | None, source: Path | None
+    target: CargoTarget, linked: OpenSSL | None, source: Path | None
 ) -> dict[str, str]:
     """Return the environment of cargo, with OpenSSL for the target if it is to be linked."""
     environment = dict(os.environ)
-    if target and target.builder == "zigbuild":
+    if target.builder == "zigbuild":
         # Cargo finds its subcommands through `PATH`.
         programs = str(Path(own_program("cargo-zigbuild")).parent)
         environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", "")])
-    if target and linked:
-        folder = static_openssl(linked, str(target).replace("-unknown", ""), source)
+    if linked:
+        folder = static_openssl(linked, target.text.replace("-unknown", ""), source)
         environment = cargo_environment(environment, target.triple, folder)
     return environment
 
 
 def _build(
-    cargo: str,
-    workspace: Workspace,
-    target: CargoTarget | None,
-    profile: str,
-    environment: dict[str, str],
+    workspace: Workspace, target: CargoTarget, environment: dict[str, str]
 ) -> dict[str, Path]:
     """Run `cargo build` or `cargo zigbuild`, with its output on the terminal; return the programs built.
 
     Where a program lies is cargo's own word: its configuration can put it elsewhere than an older
     one.
     """
-    builder = target.builder if target else BUILDERS[0]
-    command = [cargo, builder, "--locked", "--profile", profile]
+    command = [workspace.cargo, target.builder, "--locked"]
+    command += ["--profile", workspace.profile]
     for crate in workspace.crates:
         command += ["--package", crate.project.crate, "--bin", crate.binary_name]
-    if target is not None:
-        command += ["--target", str(target)]
+    command += ["--target", target.text] if target.text else []
     say(" ".join(command))
     command += ["--message-format", "json-render-diagnostics"]
     run = show(command, cwd=workspace.root, env=environment, read=True)
     if run.returncode != 0:
         raise CommandError(
-            f"`cargo {builder}` failed (see its output above)",
+            f"`cargo {target.builder}` failed (see its output above)",
             hint="fix that and try again",
         )
     outputs = dict(_outputs(run.stdout))
     for crate in workspace.crates:
         if crate.binary_name not in outputs:
             raise CommandError(
-                f"`cargo {builder}` reported no built program `{crate.binary_name}`",
+                f"`cargo {target.builder}` reported no built program `{crate.binary_name}`",
                 hint="see its output above",
             )
     return outputs
@@ -429,19 +421,14 @@ def _outputs(messages: str) -> Iterator[tuple[str, Path]]:
             yield message["target"]["name"], Path(message["executable"])
 
 
-def _built_file(
-    workspace: Workspace,
-    crate: Crate,
-    platform: Platform,
-    target: CargoTarget | None,
-    profile: str,
-) -> Path:
-    base = workspace.target_directory / (target.triple if target else "")
+def _built_file(workspace: Workspace, crate: Crate, target: CargoTarget) -> Path:
+    profile = workspace.profile
     # The output of cargo's profile `dev` is in `debug`, that of another in a folder of its name.
-    folder = base / {"dev": "debug"}.get(profile, profile)
-    file = folder / (crate.binary_name + platform.suffix)
+    folder = Path(target.triple, {"dev": "debug"}.get(profile, profile))
+    name = crate.binary_name + target.platform.suffix
+    file = workspace.target_directory / folder / name
     if not file.exists():
-        option = f" --target {target}" if target else ""
+        option = f" --target {target.text}" if target.text else ""
         raise CommandError(
             f"`{file}` does not exist",
             hint=f"add `--build`, or run `cargo build --locked --profile {profile}{option}` there first",

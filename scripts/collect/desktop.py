@@ -15,6 +15,7 @@ from scripts.model.version_places import home_version
 from scripts.model.versions import binary_version
 from scripts.tools.console import say
 from scripts.tools.processes import find_program, show
+from scripts.tools.reasons import quoted
 
 from .bundles import Bundle, format_for, read_bundle, write_checksum
 from .cargo import cargo_metadata
@@ -185,7 +186,7 @@ def _only_bundle(application: Path, platform: Platform) -> Bundle:
             hint="build one, from a clean target folder: add `--build`",
         )
     if len(bundles) > 1:
-        names = ", ".join(f"`{bundle.path.name}`" for bundle in bundles)
+        names = quoted(bundle.path.name for bundle in bundles)
         raise CommandError(
             f"`{application}` has {len(bundles)} {kind.title}s: {names}",
             hint="remove those of other builds",

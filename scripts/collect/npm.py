@@ -11,6 +11,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.programs import ProgramProject
 from scripts.tools.console import say, step
 from scripts.tools.processes import capture, find_program
+from scripts.tools.reasons import quoted
 from scripts.tools.threads import map_in_threads
 
 from .archive import extract_file
@@ -133,11 +134,11 @@ def _must_not_be_staged(npm: str, packages: list[str], version: str) -> None:
         return
     waiting = [package for package in packages if package in staged]
     if waiting:
-        names = ", ".join(f"`{package}@{version}`" for package in waiting)
-        ids = [f"`npm stage approve {staged[package]}`" for package in waiting]
+        names = quoted(f"{package}@{version}" for package in waiting)
+        commands = quoted(f"npm stage approve {staged[package]}" for package in waiting)
         raise CommandError(
             f"staged on the registry, and not published yet: {names}",
-            hint=f"let a maintainer approve it, then try again: {', '.join(ids)}",
+            hint=f"let a maintainer approve it, then try again: {commands}",
         )
 
 

@@ -19,6 +19,7 @@ from scripts.options import (
     json_option,
     print_rows,
 )
+from scripts.tools.reasons import quoted
 from scripts.tools.table import aligned
 
 if TYPE_CHECKING:
@@ -208,10 +209,8 @@ def rehearse(only: str, *, as_json: bool) -> int:
 
     names = rehearsal.step_names()
     if not any(only in name for name in names):
-        steps = ", ".join(f"`{name}`" for name in names)
-        raise click.BadParameter(
-            f"no step contains `{only}`; the steps are {steps}", param_hint="'--only'"
-        )
+        text = f"no step contains `{only}`; the steps are {quoted(names)}"
+        raise click.BadParameter(text, param_hint="'--only'")
     extend()
     rows = rehearsal.rehearse(only)
     if as_json:

@@ -25,6 +25,7 @@ from scripts.model.plan import Plan
 from scripts.model.programs import PROJECTS, binary_path, load_programs
 from scripts.model.versions import binary_version
 from scripts.tools.console import say, step
+from scripts.tools.reasons import quoted
 from scripts.wheels.inspection import inspect_file
 from scripts.wheels.pins import pinned_tools
 
@@ -102,7 +103,7 @@ def assemble_parts(parts: Parts, out: Path, plan: Plan, root: Path = ROOT) -> li
         }
         listing.write(new, assets, plan, commit_of(root).name, facts)
     if missing:
-        names = ", ".join(f"`{name}`" for name in missing)
+        names = quoted(missing)
         say(f"warning: the desktop bundles for {names} are missing: the release has none")
         say(
             "hint: add them when they are built: `python3 -m scripts assets DIR --add NAME`"

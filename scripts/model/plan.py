@@ -1,7 +1,7 @@
 """What a release is meant to be, as `pyproject.toml` states it, with a reason for each gap."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ from packaging.version import Version
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
+from scripts.tools.reasons import quoted
 
 from .manifest import release_table
 from .platforms import WORKFLOW_SOURCE
@@ -152,7 +153,7 @@ def _read_desktop(desktop: dict[str, Any]) -> dict[str, Any]:
     if bool(bundles) == bool(reason) or not is_known:
         raise CommandError(
             "[tool.leanspec-release.desktop] in `pyproject.toml`: `platforms` names some, or `absent` says why not",
-            hint=f"platforms are {_quoted(PLATFORMS)}",
+            hint=f"platforms are {quoted(PLATFORMS)}",
         )
     # A disk image is for both CPUs, so one machine builds it.
     spared = {"darwin-x64"} if "darwin-arm64" in bundles else set()
@@ -173,12 +174,8 @@ def _must_have_keys_of_a_plan(table: dict[str, Any]) -> None:
         if unknown:
             raise CommandError(
                 f"{TABLE}{name}]: unknown key `{unknown[0]}`",
-                hint=f"known keys: {_quoted(keys)}",
+                hint=f"known keys: {quoted(keys)}",
             )
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def _read_key(table: dict[str, Any]) -> str:
@@ -222,7 +219,7 @@ def _read_reasons(table: dict[str, Any]) -> dict[str, dict[str, str]]:
     if unknown:
         raise CommandError(
             f"{TABLE}]: unknown platform `{unknown[0]}`",
-            hint=f"known platforms: {_quoted(PLATFORMS)}",
+            hint=f"known platforms: {quoted(PLATFORMS)}",
         )
     return reasons
 

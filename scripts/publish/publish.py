@@ -34,6 +34,7 @@ from scripts.model.finding import Finding, compare, counted, wrong_facts
 from scripts.model.plan import Plan, read_plan
 from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
+from scripts.tools.reasons import quoted
 from scripts.tools.table import aligned
 
 # A stub that appears before its platform wheel would be installed instead of it; `lean-spec`
@@ -230,9 +231,8 @@ def wait_until_served(client: IndexClient, files: Sequence[File], longest: int) 
             if not pending:
                 return
             if not pause:
-                names = ", ".join(f"`{name}`" for name in pending)
                 raise CommandError(
-                    f"after {longest} s `{client.index}` still does not serve {names}",
+                    f"after {longest} s `{client.index}` still does not serve {quoted(pending)}",
                     hint=AGAIN,
                 )
             # After an upload, every index needs a second look.

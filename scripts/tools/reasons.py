@@ -1,6 +1,7 @@
-"""The reason of an error as a person says it, without the names that Python has for it."""
+"""The reason of an error as a person says it, without the names that Python has for it; and lists of names."""
 
 import json
+from collections.abc import Iterable
 
 MISSING = "is missing"
 OTHER_STRUCTURE = "it has another structure than it should have"
@@ -25,3 +26,8 @@ def reason(error: BaseException) -> str:
             return OTHER_STRUCTURE
         case _:
             return text or "it is damaged"
+
+
+def quoted(names: Iterable[object]) -> str:
+    """Return names as a message lists them."""
+    return ", ".join(f"`{name}`" for name in names)

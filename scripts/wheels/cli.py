@@ -15,6 +15,7 @@ from scripts.options import (
     json_option,
     print_json,
 )
+from scripts.tools.reasons import quoted
 
 
 @click.command()
@@ -51,7 +52,7 @@ def wheels(
         click.echo(path)
     others = {*out.glob("*.whl"), *out.glob("*.tar.gz")}.difference(files)
     if others:
-        names = ", ".join(f"`{path.name}`" for path in sorted(others))
+        names = quoted(path.name for path in sorted(others))
         say(f"note: `{out}` also contains {names}, which this run did not build")
 
 
