@@ -105,7 +105,7 @@ def collect_cargo(  # noqa: PLR0913 - each is one option of the command
     workspace lacks is an error with `all_required`, and passed over otherwise. `openssl` is the
     source of the pinned OpenSSL, if it is on this machine.
     """
-    cargo = find_program("cargo", "install Rust: https://rustup.rs")
+    cargo = find_program("cargo")
     chosen = _targets(targets, builder)
     workspace = _read_workspace(cargo, profile, folder, projects, all_required=all_required)
     say(f"using {cargo}")

@@ -195,7 +195,7 @@ def _only_bundle(application: Path, platform: Platform) -> Bundle:
 
 
 def _bundles(application: Path, platform: Platform) -> list[Bundle]:
-    cargo = find_program("cargo", "install Rust: https://rustup.rs")
+    cargo = find_program("cargo")
     metadata = cargo_metadata(cargo, application / "src-tauri")
     kind = format_for(platform)
     target = Path(metadata["target_directory"], kind.target)

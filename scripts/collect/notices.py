@@ -28,7 +28,7 @@ def write_notices(pages: Pages) -> Path:
 
     Raises CommandError if npm cannot install their dependencies.
     """
-    npm = find_program("npm", "install Node.js, which brings it")
+    npm = find_program("npm")
     spec = f"{pages.package}@{pages.version}"
     with tempfile.TemporaryDirectory(prefix="leanspec-notices-") as name:
         with step(f"installing {spec} and its dependencies"):

@@ -179,7 +179,7 @@ def is_on_registry(spec: str) -> bool:
 
     Raises CommandError if there is no npm, or if it gets no answer.
     """
-    npm = find_program("npm", "install Node.js, which brings it")
+    npm = find_program("npm")
     return _ask(npm, ["view", spec, "version", "--json"], spec) is not None
 
 

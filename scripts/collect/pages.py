@@ -31,7 +31,7 @@ def collect_pages(pages: Pages, base: Path) -> None:
     What `base` held is replaced when all went well. Raises CommandError if the registry does not
     have exactly these pages.
     """
-    npm = find_program("npm", "install Node.js, which brings it")
+    npm = find_program("npm")
     with work_folder(base / "ui") as folder:
         with step(f"fetching {pages.package}@{pages.version}"):
             archive = fetch_archive(

@@ -342,7 +342,7 @@ def must_be_workspace(folder: Path) -> None:
 def _members(workspace: Path) -> dict[str, Path]:
     """Return the manifest of each crate of a workspace."""
     must_be_workspace(workspace)
-    cargo = find_program("cargo", "install Rust: https://rustup.rs")
+    cargo = find_program("cargo")
     command = [cargo, "metadata", "--no-deps", "--format-version", "1", "--offline"]
     command += ["--manifest-path", str(workspace / "Cargo.toml")]
     run = must_succeed(capture(command), f"`cargo metadata` of `{workspace}`")

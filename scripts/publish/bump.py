@@ -60,7 +60,7 @@ def mentions(version: Version) -> list[str]:
 
 def commit_version(version: Version) -> None:
     """Commit what a bump changed in tracked files; raises CommandError if git refuses."""
-    git = find_program("git", "install git")
+    git = find_program("git")
     message = f"Bump to {version}"
     command = [git, "-C", str(ROOT), "commit", "--all", "--quiet", "--message", message]
     must_succeed(
@@ -72,7 +72,7 @@ def commit_version(version: Version) -> None:
 
 def _committed(name: str) -> str:
     """Return a file of the last commit, if there is one: a `bump` that was killed has changed the present file."""
-    git = find_program("git", "install git")
+    git = find_program("git")
     run = capture([git, "-C", str(ROOT), "show", f"HEAD:./{name}"])
     return run.stdout if run.returncode == 0 else (ROOT / name).read_text("utf-8")
 

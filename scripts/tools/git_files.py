@@ -100,7 +100,7 @@ def run_git(root: Path, *arguments: str) -> str:
 
 
 def _git(root: Path) -> list[str]:
-    return [find_program("git", "install git"), "--no-replace-objects", "-C", str(root)]
+    return [find_program("git"), "--no-replace-objects", "-C", str(root)]
 
 
 def _lines(root: Path, *arguments: str) -> list[str]:

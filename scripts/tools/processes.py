@@ -18,13 +18,16 @@ TAIL = 12
 GRACE = 5
 """Seconds between asking a program to end and ending it."""
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
+# How to get the programs that several commands run.
+INSTALL = {
+    "cargo": "install Rust: https://rustup.rs",
+    "git": "install git",
+    "npm": "install Node.js, which brings it",
+}
 # What only the upload, the attestation and the release page need.
 SECRETS = (
-    "TWINE_",
-    "ACTIONS_ID_TOKEN",
-    "ACTIONS_RUNTIME_TOKEN",
-    "GH_TOKEN",
-    "GITHUB_TOKEN",
+    *("TWINE_", "ACTIONS_ID_TOKEN", "ACTIONS_RUNTIME_TOKEN"),
+    *("GH_TOKEN", "GITHUB_TOKEN"),
 )
 # What misleads another Python or installer, and what is none of its business.
 MISLEADING = (
@@ -42,11 +45,12 @@ FOR_PROGRAMS = (
 OWN_COMMAND = (sys.executable, "-c", "from scripts.cli import run; run()")
 
 
-def find_program(name: str, hint: str) -> str:
-    """Return the absolute path of a program; raises CommandError with the hint where there is none."""
+def find_program(name: str, hint: str = "") -> str:
+    """Return the absolute path of a program; raises CommandError with a hint where there is none."""
     path = shutil.which(name)
     if path is None:
-        raise CommandError(f"`{name}` is not installed, or not on the path", hint=hint)
+        text = f"`{name}` is not installed, or not on the path"
+        raise CommandError(text, hint=hint or INSTALL[name])
     return str(Path(path).absolute())
 
 
@@ -66,18 +70,11 @@ def capture(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    text: str | None = None,
     umask: int = -1,
-    seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program and return what it printed, whatever its exit code.
-
-    Raises subprocess.TimeoutExpired, and ends it, if it takes longer than `seconds`.
-    """
-    options: dict[str, Any] = {"cwd": cwd, "env": env, "umask": umask}
-    options["stdin"] = subprocess.DEVNULL if text is None else subprocess.PIPE
-    options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return _run(command, options, text, seconds)
+    """Run a program without input and return what it printed, whatever its exit code."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return _run(command, cwd=cwd, env=env, umask=umask, **streams)
 
 
 def show(
@@ -88,22 +85,15 @@ def show(
     read: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that reports its own progress to the user; with `read`, return its output."""
-    options: dict[str, Any] = {"cwd": cwd, "env": env, "stdin": subprocess.DEVNULL}
-    return _run(command, options | {"stdout": subprocess.PIPE if read else None})
+    return _run(command, cwd=cwd, env=env, stdout=subprocess.PIPE if read else None)
 
 
-def _run(
-    command: list[str],
-    options: dict[str, Any],
-    text: str | None = None,
-    seconds: float | None = None,
-) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401 - those of Popen
+    options |= {"stdin": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
     # In a process group of its own, so that what it starts can be ended with it.
-    process = subprocess.Popen(
-        command, encoding="utf-8", errors="replace", process_group=0, **options
-    )
+    process = subprocess.Popen(command, process_group=0, **options)
     with _ended_with_us(process):
-        out, err = process.communicate(text, seconds)
+        out, err = process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, out or "", err or "")
 
 

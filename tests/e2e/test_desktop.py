@@ -134,7 +134,7 @@ def test_collect_desktop_builds_one_disk_image_for_both_cpus(
     words = "run tauri build --ci --bundles dmg --target universal-apple-darwin"
     assert commands[-1][-8:] == words.split()
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(desktop, "find_program", lambda name, _hint: name)
+    monkeypatch.setattr(desktop, "find_program", lambda name, _hint="": name)
     desktop.prepare_machine()
     assert commands[-1] == ["rustup", "target", "add", *desktop.RUST_TARGETS]
 

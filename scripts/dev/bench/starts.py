@@ -87,7 +87,7 @@ def starts(folder: Path, commands: Path, program: Program) -> dict[StartKind, Co
 
 def _wrapper(folder: Path, binary: Path) -> Path:
     """Let npm install the project's wrapper, put the binary into its platform package; return npm's command for it."""
-    npm = find_program("npm", "install Node.js, which brings it")
+    npm = find_program("npm")
     root = folder / "npm"
     root.mkdir(parents=True)
     spec = f"{WRAPPER}@{WRAPPER_VERSION}"

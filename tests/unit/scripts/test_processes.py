@@ -84,8 +84,8 @@ def test_a_signal_that_was_ignored_stays_ignored() -> None:
 
 def test_a_program_is_captured_or_shown(capfd: pytest.CaptureFixture[str]) -> None:
     code = "import sys; sys.stdout.write(sys.stdin.read() + 'out'); sys.stderr.write('err'); sys.exit(3)"
-    run = capture([sys.executable, "-c", code], text="in ")
-    assert (run.stdout, run.stderr, run.returncode) == ("in out", "err", 3)
+    run = capture([sys.executable, "-c", code])
+    assert (run.stdout, run.stderr, run.returncode) == ("out", "err", 3)
     assert show([sys.executable, "-c", code], cwd=ROOT).returncode == 3
     assert capfd.readouterr() == ("out", "err")
     assert show([sys.executable, "-c", code], cwd=ROOT, read=True).stdout == "out"
