@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.environment import ROOT
 from scripts.index.built import index_of
-from scripts.model.files import File, read_files
+from scripts.model.files import File, fingerprint, read_files, snapshot
 from scripts.model.finding import Finding, Gate, to_its_end
 from scripts.model.gates import (
     BINARIES,
@@ -31,7 +31,6 @@ from scripts.model.gates import (
 from scripts.model.openssl import read_openssl
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.programs import PROJECTS
-from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import step
 
 from . import binaries, installation, tree

@@ -1,5 +1,10 @@
-"""The files of a release, by what their names say."""
+"""The files of a release, by what their names say; a private copy of them, and one checksum over all."""
 
+import contextlib
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -120,3 +125,29 @@ def _platform(tags: set[str]) -> str | None:
         if any(tag.startswith(beginnings) and tag.endswith(endings) for tag in tags):
             keys.add(key)
     return keys.pop() if len(keys) == 1 else None
+
+
+@contextlib.contextmanager
+def snapshot(dist: Path) -> Iterator[Path]:
+    """Give a private copy of the built files, so that what is uploaded is what was checked.
+
+    Raises CommandError if there are none, or if one is a link to something else.
+    """
+    must_be_built(dist)
+    with tempfile.TemporaryDirectory(prefix="leanspec-release-") as name:
+        for path in sorted(dist.iterdir()):
+            if path.is_symlink():
+                raise CommandError(
+                    f"`{path}` is a symbolic link",
+                    hint="build again: `python3 -m scripts wheels`",
+                )
+            if path.is_file():
+                shutil.copyfile(path, Path(name, path.name))
+        yield Path(name)
+
+
+def fingerprint(files: list[File]) -> str:
+    """Return one SHA-256 for all files of a release: of their checksums and names, as `sha256sum` writes them."""
+    lines = sorted(f"{file.sha256()}  {file.path.name}\n" for file in files)
+    text = "".join(lines)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -16,9 +16,7 @@ from scripts.environment import ROOT
 from scripts.gates.binaries import plan_of
 from scripts.gates.commit import tag
 from scripts.gates.expected_set import expected_set
-from scripts.gates.index_state import index_state
-from scripts.gates.provenance import provenance
-from scripts.gates.rebuild import rebuild
+from scripts.gates.index_state import index_state, provenance, rebuild
 from scripts.index.attestations import attested, is_attested, predicates_of
 from scripts.index.client import Index, IndexClient, IndexUnreachableError, looks
 from scripts.index.upload import (
@@ -29,10 +27,9 @@ from scripts.index.upload import (
     must_be_same,
     upload_all,
 )
-from scripts.model.files import File, FileKind, read_files
+from scripts.model.files import File, FileKind, fingerprint, read_files, snapshot
 from scripts.model.finding import Finding, compare, counted, wrong_facts
 from scripts.model.plan import Plan, read_plan
-from scripts.model.snapshot import fingerprint, snapshot
 from scripts.tools.console import say, size, step
 from scripts.tools.reasons import quoted
 from scripts.tools.table import aligned

@@ -18,8 +18,8 @@ from scripts.collect.pages import collect_pages, unpack_pages
 from scripts.collect.staging import staged
 from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
+from scripts.gates.index_state import provenance, served_predicates
 from scripts.gates.installation import installed_from
-from scripts.gates.provenance import provenance, served_predicates
 from scripts.index.built import installer_settings
 from scripts.index.client import Index, IndexClient, looks, version_of
 from scripts.index.served import fetch

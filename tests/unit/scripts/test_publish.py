@@ -13,7 +13,7 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher.commands import CommandError
-from scripts.gates.provenance import provenance, served_predicates
+from scripts.gates.index_state import provenance, served_predicates
 from scripts.index import client as index_client
 from scripts.index import served, upload
 from scripts.index.client import IndexClient, IndexUnreachableError

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from leanspec_launcher._release import Wheel
 from leanspec_launcher.commands import CommandError
-from scripts.gates.rebuild import rebuild
+from scripts.gates.index_state import rebuild
 from scripts.index.client import IndexClient
 from scripts.model.files import read_files
 from scripts.model.finding import Finding

@@ -13,10 +13,9 @@ from leanspec_launcher.commands import CommandError
 from scripts.gates import binaries, check, index_rules, same_bytes
 from scripts.gates.expected_set import expected_set
 from scripts.index.client import Index
-from scripts.model.files import read_files
+from scripts.model.files import fingerprint, read_files, snapshot
 from scripts.model.finding import Finding
 from scripts.model.plan import Plan
-from scripts.model.snapshot import fingerprint, snapshot
 from scripts.publish import publish
 from tests.support.release_files import CLI, MAIN, MCP, failures, release_files
 from tests.support.versions import RELEASED
