@@ -179,7 +179,11 @@ def _run(command: list[str], folder: Path) -> None:
 
 def _only_bundle(application: Path, platform: Platform) -> Bundle:
     kind = format_for(platform)
-    bundles = _bundles(application, platform)
+    metadata = cargo_metadata(find_program("cargo"), application / "src-tauri")
+    target = Path(metadata["target_directory"], kind.target)
+    place = target / "release/bundle" / kind.tauri
+    paths = sorted(place.glob(f"*{kind.extension}"))
+    bundles = [read_bundle(path, platform) for path in paths]
     if not bundles:
         raise CommandError(
             f"no {kind.title} is built in `{application}`",
@@ -192,13 +196,3 @@ def _only_bundle(application: Path, platform: Platform) -> Bundle:
             hint="remove those of other builds",
         )
     return bundles[0]
-
-
-def _bundles(application: Path, platform: Platform) -> list[Bundle]:
-    cargo = find_program("cargo")
-    metadata = cargo_metadata(cargo, application / "src-tauri")
-    kind = format_for(platform)
-    target = Path(metadata["target_directory"], kind.target)
-    place = target / "release/bundle" / kind.tauri
-    paths = sorted(place.glob(f"*{kind.extension}"))
-    return [read_bundle(path, platform) for path in paths]

@@ -78,7 +78,8 @@ def collect_npm(
         answers = map_in_threads(lambda pair: _look_up(npm, *pair, version), pairs, AT_ONCE)
     packages = [package for package in answers if package]
     missing = [pair for pair, answer in zip(pairs, answers, strict=True) if not answer]
-    _tell_missing(npm, missing, version, nothing=not packages, all_required=all_required)
+    is_error = not packages or (all_required and bool(missing))
+    _tell_missing(npm, missing, version, is_error=is_error)
     folder = staging.root / "npm"
     with step(f"fetching {len(packages)} packages"):
         fetch = partial(_fetch, npm, folder)
@@ -100,21 +101,20 @@ def _tell_missing(
     missing: list[tuple[ProgramProject, Platform]],
     version: str,
     *,
-    nothing: bool,
-    all_required: bool,
+    is_error: bool,
 ) -> None:
     packages = [project.npm_package(platform) for project, platform in missing]
     if missing:
         _must_not_be_staged(npm, packages, version)
-    names = [f"`{package}@{version}`" for package in packages]
-    if nothing or (missing and all_required):
-        packages_or_none = ", ".join(names) or "package that the plan does not call missing"
+    names = quoted(f"{package}@{version}" for package in packages)
+    if is_error:
+        packages_or_none = names or "package that the plan does not call missing"
         raise NotOnRegistryError(
             f"the registry has no {packages_or_none}",
             hint="build it from a workspace: `python3 -m scripts collect cargo WORKSPACE --build`",
         )
     if missing:
-        say(f"not on the registry, so not collected: {', '.join(names)}")
+        say(f"not on the registry, so not collected: {names}")
     for key in dict.fromkeys(platform.key for _, platform in missing):
         say(f"  {key}: the plan of the release gives no reason")
 

@@ -48,15 +48,12 @@ def show_release() -> None:
     for command in COMMANDS:
         _run(scripts / "lean-spec", command, project, environment)
     if HAS_MCP:
-        _start_server(scripts, project, environment)
+        with step("MCP: tools/list with leanspec-mcp"):
+            server = list_tools([str(scripts / "leanspec-mcp")], project, environment)
+        names = [tool["name"] for tool in server.tools]
+        tools = f"{len(names)} tools: {', '.join(names)}"
+        say(f"  {server.name} {server.version} offers {tools}")
     _sum_up(version, wheels, scripts, time.monotonic() - started)
-
-
-def _start_server(scripts: Path, project: Path, environment: dict[str, str]) -> None:
-    with step("MCP: tools/list with leanspec-mcp"):
-        server = list_tools([str(scripts / "leanspec-mcp")], project, environment)
-    names = [tool["name"] for tool in server.tools]
-    say(f"  {server.name} {server.version} offers {len(names)} tools: {', '.join(names)}")
 
 
 def _make_wheels(version: str, platform: Platform) -> list[Path]:

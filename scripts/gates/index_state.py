@@ -121,7 +121,10 @@ def rebuild(client: IndexClient, plan: Plan, files: list[File]) -> Iterator[Find
     reason = plan.exceptions.get(REBUILD)
     served = _release_before(client, plan.version)
     if served is None:
-        yield _not_compared(reason)
+        expected = "a release before it on the index, which is rebuilt"
+        text = "not compared: the index has no release before it"
+        missing = problem(REBUILD, "binaries", expected, "none")
+        yield missing if reason else gap(REBUILD, "binaries", text)
         return
     with tempfile.TemporaryDirectory(prefix="leanspec-before-") as folder:
         path = Path(folder, served.name)
@@ -156,10 +159,3 @@ def _release_before(client: IndexClient, version: Version) -> Served | None:
 
     wheels = [file for file in client.files(MAIN).values() if file.name.endswith(".whl")]
     return next(iter(newest_release(wheels, is_of_the_same)), None)
-
-
-def _not_compared(reason: str | None) -> Finding:
-    if reason:
-        expected = "a release before it on the index, which is rebuilt"
-        return problem(REBUILD, "binaries", expected, "none")
-    return gap(REBUILD, "binaries", "not compared: the index has no release before it")

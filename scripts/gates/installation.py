@@ -51,7 +51,8 @@ def installed_from(
     roots = [f"{MAIN}[ui]=={plan.version}"]
     roots += [f"{MCP_COMMAND}=={plan.version}"] if HAS_MCP else []
     pins, *command_pins = write_pins(tuple(roots), files, folder)
-    released = _released_tools(files)
+    main = [file.path for file in files if file.kind == FileKind.MAIN]
+    released = pinned_tools(main[0]) if main else {}
     for name, install in (("pip", install_by_pip), ("uv", install_by_uv)):
         environment, project = folder / name, folder / f"{name}-project"
         try:
@@ -71,16 +72,12 @@ def installed_from(
         except CommandError as error:
             yield problem(gate, f"uv install {MCP_COMMAND}", "installed", str(error))
             return
-        yield from _runs_by_uvx(plan, programs, folder, of_uvx)
+        project = folder / "uvx-project"
+        project.mkdir()
+        yield from foreign_files(folder / "uvx", of_uvx)
+        # As `uvx leanspec-mcp` starts it, which is what its registry tells clients.
+        yield from _mcp(plan, programs, project, of_uvx)
         yield from compare_tools(programs, released, of_uvx)
-
-
-def _runs_by_uvx(plan: Plan, programs: Path, folder: Path, gate: str) -> Iterator[Finding]:
-    """Start the MCP server as `uvx leanspec-mcp` does, which is what its registry tells clients."""
-    project = folder / "uvx-project"
-    project.mkdir()
-    yield from foreign_files(folder / "uvx", gate)
-    yield from _mcp(plan, programs, project, gate)
 
 
 def install_by_pip(
@@ -143,12 +140,6 @@ def _mcp(plan: Plan, commands: Path, project: Path, gate: str) -> Iterator[Findi
         yield compare(gate, "leanspec-mcp tools/list", "some tools", offered)
     except CommandError as error:
         yield problem(gate, "leanspec-mcp version", version, str(error))
-
-
-def _released_tools(files: list[File]) -> dict[str, dict[str, str]]:
-    """Return the tools that the `lean-spec` of a release pins: adapter -> tool -> outline."""
-    main = [file.path for file in files if file.kind == FileKind.MAIN]
-    return pinned_tools(main[0]) if main else {}
 
 
 def compare_tools(

@@ -75,7 +75,9 @@ def record_problems(
             "built": ANYTHING if is_draft else _exactly(expected=True),
             "integrity": _or_none(_text(SHA256, "a SHA-256 integrity")),
             "packages": Field("a list of packages", _are_packages),
-            "openssl": _optional(Field("an OpenSSL", _is_openssl)),
+            "openssl": _optional(
+                Field("an OpenSSL", lambda value: _has_texts(value, OPENSSL))
+            ),
         },
     }
     kind = source_kind(record)
@@ -138,7 +140,3 @@ def _is_package(value: object) -> bool:
     # A member of the workspace has no checksum.
     checksum = value.get("checksum") or "0" * 64
     return _has_texts(value | {"checksum": checksum}, PACKAGE)
-
-
-def _is_openssl(value: object) -> bool:
-    return _has_texts(value, OPENSSL)

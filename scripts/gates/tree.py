@@ -16,7 +16,7 @@ from scripts.model import version_places
 from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
-from scripts.tools.lock import Unmet, follow, group_requirements, read_lock
+from scripts.tools.lock import follow, group_requirements, read_lock
 
 from .commit import publishing_repository, tag, tree
 
@@ -74,18 +74,17 @@ def lock(root: Path) -> Iterator[Finding]:
     for group in Group:
         name, entries = group.lock.name, read_lock(root / group.lock.name)
         unmet, _ = follow(entries, group_requirements(group, root), lambda _: [], here)
-        problems = (_unmet_requirement(requirement) for requirement in unmet)
+        problems = (
+            problem(
+                "lock",
+                missing.requirement.name,
+                missing.requirement,
+                missing.locked or "not locked",
+                hint="`python3 -m scripts lock`",
+            )
+            for missing in unmet
+        )
         yield from confirm_unless("lock", name, problems, f"{len(entries)} packages")
-
-
-def _unmet_requirement(unmet: Unmet) -> Finding:
-    return problem(
-        "lock",
-        unmet.requirement.name,
-        unmet.requirement,
-        unmet.locked or "not locked",
-        hint="`python3 -m scripts lock`",
-    )
 
 
 def repository(plan: Plan, root: Path, cargo: Path | None) -> Iterator[Finding]:

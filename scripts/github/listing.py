@@ -141,7 +141,13 @@ class Listing:
             new = folder / "new"
             new.mkdir()
             yield new
-            self._take_the_place(new, out)
+            names = {path.name for path in new.iterdir()}
+            # The manifest last: it states which files an earlier run wrote.
+            for path in sorted(new.iterdir(), key=lambda path: path.name == self.manifest):
+                path.replace(out / path.name)
+            for path in out.iterdir():
+                if path.is_file() and path.name not in names:
+                    path.unlink()
 
     def _listed_before(self, manifest: Path) -> set[str]:
         """Return the names of the files that an earlier run wrote."""
@@ -152,15 +158,6 @@ class Listing:
         except (OSError, ValueError, KeyError, TypeError):
             return set()
         return names | {self.manifest, self.sums, NOTES, *self.signatures}
-
-    def _take_the_place(self, new: Path, out: Path) -> None:
-        """Move the finished files into `out`, and delete what an earlier run left there."""
-        names = {path.name for path in new.iterdir()}
-        for path in sorted(new.iterdir(), key=lambda path: path.name == self.manifest):
-            path.replace(out / path.name)
-        for path in out.iterdir():
-            if path.is_file() and path.name not in names:
-                path.unlink()
 
 
 def must_be_key_of_plan(plan: Plan, key: SecretKey) -> None:

@@ -74,11 +74,8 @@ def upload_release(
         _create(gh, tag, plan, notes)
     for path in missing:
         with step(f"uploading {path.name}"):
-            must_succeed(
-                capture([gh, "release", "upload", tag, str(path)]),
-                f"`gh release upload` of `{path.name}`",
-                AGAIN,
-            )
+            run = capture([gh, "release", "upload", tag, str(path)])
+            must_succeed(run, f"`gh release upload` of `{path.name}`", AGAIN)
     release = _find_complete(gh, tag, files)
     if notes is not None and not release.noted:
         _edit(gh, tag, "--notes-file", str(notes))
@@ -147,12 +144,9 @@ def _create(gh: str, tag: str, plan: Plan, notes: Path) -> None:
     command = [gh, "release", "create", tag, "--draft", "--verify-tag"]
     command += ["--title", f"LeanSpec {plan.version}", "--notes-file", str(notes)]
     command += EARLY if plan.version.is_prerelease else ()
+    hint = f"push the tag first: `git push origin {tag}`"
     with step(f"making the draft of {tag}"):
-        must_succeed(
-            capture(command),
-            "`gh release create`",
-            f"push the tag first: `git push origin {tag}`",
-        )
+        must_succeed(capture(command), "`gh release create`", hint)
 
 
 def _find(gh: str, tag: str) -> GithubRelease | None:

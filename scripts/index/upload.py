@@ -79,9 +79,12 @@ def credentials(index: Index) -> Credentials:
             hint="compare repository, workflow and environment with each project's trusted publisher",
         ) from None
     except (KeyError, requests.RequestException) as error:
+        # twine looks up the field of a token, or that of the errors, in whatever the index answers.
+        is_answer = isinstance(error, KeyError)
+        no_field = "its answer has neither a token nor an error"
+        words = no_field if is_answer else reason(error)
         raise CredentialsError(
-            f"`{index.upload}` did not give a token: {_why_no_token(error)}",
-            hint=AGAIN,
+            f"`{index.upload}` did not give a token: {words}", hint=AGAIN
         ) from None
     except TwineException:
         # twine would ask on a terminal, which nobody watches.
@@ -92,12 +95,6 @@ def credentials(index: Index) -> Credentials:
             hint="set `TWINE_USERNAME` (`__token__` for a token) and `TWINE_PASSWORD`, or add them to ~/.pypirc",
         )
     return user, password
-
-
-def _why_no_token(error: Exception) -> str:
-    # twine looks up the field of a token, or that of the errors, in whatever the index answers.
-    is_answer = isinstance(error, KeyError)
-    return "its answer has neither a token nor an error" if is_answer else reason(error)
 
 
 def upload_all(client: IndexClient, files: list[File], secret: Credentials) -> None:

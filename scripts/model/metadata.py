@@ -17,7 +17,10 @@ def metadata_bytes(file: File) -> bytes:
     """Return the metadata file of a wheel or an sdist. Raises CommandError if there is none."""
     try:
         if file.kind == FileKind.SDIST:
-            return _of_sdist(file)
+            folder = file.path.name.removesuffix(".tar.gz")
+            with tarfile.open(file.path) as sdist:
+                content = sdist.extractfile(f"{folder}/PKG-INFO")
+                return content.read() if content else b""
         with zipfile.ZipFile(file.path) as archive:
             return archive.read(f"{dist_info(file)}/METADATA")
     except UNREADABLE as error:
@@ -25,12 +28,6 @@ def metadata_bytes(file: File) -> bytes:
             f"`{file.path.name}` has no readable metadata: {reason(error)}",
             hint="build it again: `python3 -m scripts wheels`",
         ) from None
-
-
-def _of_sdist(file: File) -> bytes:
-    with tarfile.open(file.path) as archive:
-        content = archive.extractfile(f"{file.path.name.removesuffix('.tar.gz')}/PKG-INFO")
-        return content.read() if content else b""
 
 
 def dist_info(file: File) -> str:

@@ -1,7 +1,6 @@
 """What a release promises of its platforms: the oldest systems, and the line that says so in the README."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.version import Version
@@ -23,11 +22,6 @@ def read_floors(root: Path = ROOT) -> dict[str, str]:
 
 def platform_line(version: Version, root: Path = ROOT) -> str:
     """Return the line that lists the platforms of a release, and the oldest systems."""
-    return f"**Platforms of {version}:** {', '.join(_systems(root))}."
-
-
-def _systems(root: Path) -> Iterator[str]:
-    """Yield each system with its CPUs, as in `Linux on x86-64 and arm64 (glibc 2.34 or newer)`."""
     table = release_table(root)
     missing = table.get("missing", {}).get(WORKFLOW_SOURCE, {})
     floors = table.get("floors", {})
@@ -37,9 +31,12 @@ def _systems(root: Path) -> Iterator[str]:
             system, _, cpu = platform.label.partition(" on ")
             floor = floors.get(key, "")
             systems.setdefault((system, floor), []).append(cpu)
+    # As in `Linux on x86-64 and arm64 (glibc 2.34 or newer)`.
+    texts = []
     for (system, floor), cpus in systems.items():
         oldest = floor.removeprefix("macos ")
         promise = f" ({oldest} or newer)" if oldest else ""
         *others, last = cpus
         listed = f"{', '.join(others)} and {last}" if others else last
-        yield f"{system} on {listed}{promise}"
+        texts.append(f"{system} on {listed}{promise}")
+    return f"**Platforms of {version}:** {', '.join(texts)}."

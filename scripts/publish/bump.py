@@ -63,11 +63,8 @@ def commit_version(version: Version) -> None:
     git = find_program("git")
     message = f"Bump to {version}"
     command = [git, "-C", str(ROOT), "commit", "--all", "--quiet", "--message", message]
-    must_succeed(
-        capture(command),
-        "`git commit`",
-        "say who you are: `git config user.name` and `git config user.email`",
-    )
+    hint = "say who you are: `git config user.name` and `git config user.email`"
+    must_succeed(capture(command), "`git commit`", hint)
 
 
 def _committed(name: str) -> str:

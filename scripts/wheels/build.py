@@ -24,7 +24,12 @@ from scripts.collect.reported import reported_tools, runs_here
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
 from scripts.model import distributions, pages
-from scripts.model.distributions import DISTRIBUTIONS, HAS_MCP, MCP_COMMAND
+from scripts.model.distributions import (
+    DISTRIBUTIONS,
+    HAS_MCP,
+    MCP_COMMAND,
+    MCP_COMMAND_PROJECT,
+)
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.programs import (
     ProgramProject,
@@ -106,7 +111,11 @@ def build_wheels(
             files += _build_main(folder, pins, sha256, _tools(requests))
             for line in _gaps(pins, plan):
                 say(f"    {line}")
-            files += _build_mcp_command(folder) if HAS_MCP else []
+            if HAS_MCP:
+                title = f"building `{MCP_COMMAND}`"
+                command, _ = _call_backend(MCP_COMMAND_PROJECT, "wheel", folder, title)
+                _say_files([command])
+                files.append(command)
         return _publish(files, out, () if narrowed else DISTRIBUTIONS)
 
 
@@ -272,14 +281,6 @@ def _build_pages(base: Path, out: Path) -> list[Path]:
     with step("building the pages of the web UI"):
         title = f"building `{distributions.PAGES}`"
         wheel, _ = _call_backend(pages.PROJECT, "wheel", out, title)
-    _say_files([wheel])
-    return [wheel]
-
-
-def _build_mcp_command(out: Path) -> list[Path]:
-    """Build the distribution that is called like the command of the MCP server."""
-    project, title = distributions.MCP_COMMAND_PROJECT, f"building `{MCP_COMMAND}`"
-    wheel, _ = _call_backend(project, "wheel", out, title)
     _say_files([wheel])
     return [wheel]
 

@@ -144,8 +144,7 @@ def measure(rounds: int) -> BenchReport:
         with step(f"measuring {rounds} rounds") as work:
             for number in range(rounds):
                 work.show(f"measuring round {number + 1} of {rounds}")
-                _one_round(bench, rows)
-                _hold_sessions(bench, sessions)
+                _one_round(bench, rows, sessions)
         with step("measuring memory"):
             for way, command in bench.servers.items():
                 rows[way].beside = _beside(command, bench.env)
@@ -184,15 +183,12 @@ def _warm_up(bench: Bench) -> None:
         _handshake(command, bench.env)
 
 
-def _hold_sessions(bench: Bench, sessions: dict[Through, Session]) -> None:
-    """Hold each kind of session once more, in random order."""
-    for through in random.sample([*bench.clients], len(bench.clients)):
-        for probe in (False, True):
-            hold(sessions[through], bench.clients[through], bench.env, probe=probe)
-
-
-def _one_round(bench: Bench, rows: dict[StartKind, Measurements]) -> None:
-    """Start everything once more, in random order."""
+def _one_round(
+    bench: Bench,
+    rows: dict[StartKind, Measurements],
+    sessions: dict[Through, Session],
+) -> None:
+    """Start everything and hold each kind of session once more, in random order."""
     for way in random.sample([*bench.starts], len(bench.starts)):
         rows[way].start.append(_run(_version(bench.starts[way]), bench.env))
     for way in random.sample([*bench.servers], len(bench.servers)):
@@ -200,6 +196,9 @@ def _one_round(bench: Bench, rows: dict[StartKind, Measurements]) -> None:
     first = _version(bench.starts[StartKind.OURS])
     rows[StartKind.FIRST].start.append(_run(first, bench.fresh))
     shutil.rmtree(Path(bench.fresh["HOME"], ".cache"))
+    for through in random.sample([*bench.clients], len(bench.clients)):
+        for probe in (False, True):
+            hold(sessions[through], bench.clients[through], bench.env, probe=probe)
 
 
 def _release(folder: Path) -> Path:
