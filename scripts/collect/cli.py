@@ -20,8 +20,7 @@ from scripts.options import (
     flag,
     folder_option,
 )
-from scripts.tools.console import say, size
-from scripts.tools.table import aligned
+from scripts.tools.console import aligned, say, size
 
 if TYPE_CHECKING:
     from packaging.version import Version

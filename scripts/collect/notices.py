@@ -12,7 +12,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.model.pages import PROJECT, Pages
 from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed
-from scripts.tools.replacing import replacing
+from scripts.tools.work_folder import replacing
 
 NAME = "THIRD_PARTY_NOTICES.txt"
 PREFIXES = ("licence", "license", "copying", "notice")

@@ -19,8 +19,8 @@ from scripts.options import (
     json_option,
     print_rows,
 )
+from scripts.tools.console import aligned
 from scripts.tools.reasons import quoted
-from scripts.tools.table import aligned
 
 if TYPE_CHECKING:
     from .pre_release import Step

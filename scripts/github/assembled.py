@@ -12,7 +12,7 @@ from leanspec_launcher.verify.proof import digest
 from scripts.environment import ROOT
 from scripts.gates.commit import commit_of
 from scripts.model.plan import Plan
-from scripts.tools.replacing import replacing
+from scripts.tools.work_folder import replacing
 
 from .listing import NOTES, Listing, must_be_key_of_plan
 from .signing import SUFFIX, Claim, read_public, verify

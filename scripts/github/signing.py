@@ -10,7 +10,7 @@ from pathlib import Path
 import minisign
 
 from leanspec_launcher.commands import CommandError
-from scripts.tools.replacing import replacing
+from scripts.tools.work_folder import replacing
 
 SUFFIX = ".minisig"
 UNTRUSTED = "untrusted comment: "

@@ -10,9 +10,8 @@ from typing import Any
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from scripts.model.plan import Plan
-from scripts.tools.console import say, size, step
+from scripts.tools.console import aligned, say, size, step
 from scripts.tools.processes import TAIL, capture, find_program, must_succeed
-from scripts.tools.table import aligned
 
 from .listing import PROVENANCE
 

@@ -29,7 +29,7 @@ from twine.utils import DEFAULT_REPOSITORY, get_repository_from_config
 
 from leanspec_launcher.commands import CommandError
 from scripts.model.finding import LONGEST_REASON
-from scripts.tools.replacing import replacing
+from scripts.tools.work_folder import replacing
 
 ANSWER_SECONDS = 20
 T = TypeVar("T")

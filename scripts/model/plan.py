@@ -15,8 +15,7 @@ from scripts.environment import ROOT
 from scripts.tools.reasons import quoted
 
 from .manifest import release_table
-from .platforms import WORKFLOW_SOURCE
-from .version_places import home_version
+from .version_places import WORKFLOW_SOURCE, home_version
 from .versions import binary_version
 
 DEV = "linux-x64"

@@ -15,16 +15,19 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 from tomlkit.exceptions import TOMLKitError
 
-from leanspec_launcher._tables import ENDED, PROGRAMS
+from leanspec_launcher._tables import ENDED, PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 
 from .distributions import DISTRIBUTIONS
-from .platforms import LINE, platform_line, read_floors
+from .manifest import release_table
 from .repository import MENTIONS, Repository, read_repository
 from .versions import binary_version
 
+LINE = re.compile(r"^\*\*Platforms of .+$", re.MULTILINE)
+# The source that the workflow builds from: see `plan.py`, which judges the whole table.
+WORKFLOW_SOURCE = "cargo"
 # The files that list a release's platforms; the first one has to.
 NAMES_PLATFORMS = ("README.md", "docs/installing.md")
 HEADING = re.compile(r"^## \[(?P<version>[^\]]+)\](?P<rest>.*)$", re.MULTILINE)
@@ -238,6 +241,33 @@ def _platforms(edit: Edit, version: Version, root: Path) -> Edit:
         edit.note("platforms", match[0] if match else "no such line", line)
         edit.after = edit.before.replace(match[0], line) if match else edit.before
     return edit
+
+
+def read_floors(root: Path = ROOT) -> dict[str, str]:
+    """Return the oldest system that each platform's binaries may need."""
+    return dict(release_table(root).get("floors", {}))
+
+
+def platform_line(version: Version, root: Path = ROOT) -> str:
+    """Return the line that lists the platforms of a release, and the oldest systems."""
+    table = release_table(root)
+    missing = table.get("missing", {}).get(WORKFLOW_SOURCE, {})
+    floors = table.get("floors", {})
+    systems: dict[tuple[str, str], list[str]] = {}
+    for key, platform in PLATFORMS.items():
+        if key in table["platforms"] and key not in missing:
+            system, _, cpu = platform.label.partition(" on ")
+            floor = floors.get(key, "")
+            systems.setdefault((system, floor), []).append(cpu)
+    # As in `Linux on x86-64 and arm64 (glibc 2.34 or newer)`.
+    texts = []
+    for (system, floor), cpus in systems.items():
+        oldest = floor.removeprefix("macos ")
+        promise = f" ({oldest} or newer)" if oldest else ""
+        *others, last = cpus
+        listed = f"{', '.join(others)} and {last}" if others else last
+        texts.append(f"{system} on {listed}{promise}")
+    return f"**Platforms of {version}:** {', '.join(texts)}."
 
 
 def _server(edit: Edit, version: Version, home: Repository) -> Edit:

@@ -9,7 +9,7 @@ from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
 from scripts.model.distributions import MAIN
-from scripts.model.platforms import LINE
+from scripts.model.version_places import LINE
 from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed
 

@@ -30,9 +30,8 @@ from scripts.index.upload import (
 from scripts.model.files import File, FileKind, fingerprint, read_files, snapshot
 from scripts.model.finding import Finding, compare, counted, wrong_facts
 from scripts.model.plan import Plan, read_plan
-from scripts.tools.console import say, size, step
+from scripts.tools.console import aligned, say, size, step
 from scripts.tools.reasons import quoted
-from scripts.tools.table import aligned
 
 # A stub that appears before its platform wheel would be installed instead of it; `lean-spec`
 # cannot be installed before both.

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
+
+from click import unstyle
 
 from scripts.locked import reminding
 
@@ -65,3 +68,22 @@ def step(title: str) -> Iterator[Work]:
 def size(count: int) -> str:
     """Write a number of bytes for people, in units of 1000."""
     return f"{count / MEGA:.1f} MB" if count >= MEGA else f"{count / KILO:.1f} kB"
+
+
+def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
+    """Return a line per row, its cells as wide as their column; colours take no room.
+
+    Not by rich's tables: where there is no terminal they break lines at 80 columns, and a log with
+    a broken line cannot be searched.
+    """
+    columns = zip_longest(*rows, fillvalue="")
+    widths = [max(len(unstyle(cell)) for cell in column) for column in columns]
+    return [indent + _line(row, widths) for row in rows]
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = []
+    for cell, width in zip(row, widths, strict=False):
+        padding = " " * (width - len(unstyle(cell)))
+        cells.append(cell + padding)
+    return "  ".join(cells).rstrip()

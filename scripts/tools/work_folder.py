@@ -1,4 +1,4 @@
-"""A temporary folder inside the folder of the result: for one process at a time, and always removed."""
+"""Results that appear when they are whole: a file, or a folder in which one process works at a time."""
 
 import contextlib
 import os
@@ -45,3 +45,17 @@ def _alone(base: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to; what is there at the end takes the place of `path`.
+
+    If the block fails, `path` stays as it was and nothing is left next to it.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

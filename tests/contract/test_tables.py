@@ -26,8 +26,8 @@ from scripts.environment import ROOT
 from scripts.gates.commit import MAGICS
 from scripts.model.pages import PROJECT as PAGES
 from scripts.model.plan import read_plan
-from scripts.model.platforms import LINE, read_floors
 from scripts.model.programs import load_programs, main_project
+from scripts.model.version_places import LINE, read_floors
 from scripts.publish.matrix import RUNNERS
 from scripts.wheels.pins import WheelPins, render_pins
 from tests.support import headers

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from scripts.tools.replacing import replacing
+from scripts.tools.work_folder import replacing
 
 _SECONDS = itertools.count(1_000_000_000)
 

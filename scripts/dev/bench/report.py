@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.tools.table import aligned
+from scripts.tools.console import aligned
 
 from .measuring import BenchReport, Measurements
 from .starts import StartKind

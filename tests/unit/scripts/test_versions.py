@@ -22,8 +22,8 @@ from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
-from scripts.model.platforms import LINE
 from scripts.model.repository import MENTIONS, read_repository
+from scripts.model.version_places import LINE
 from scripts.model.versions import binary_version, next_dev, read_version
 from scripts.options import NUMBER
 from scripts.publish.cli import bump
