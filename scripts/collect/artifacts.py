@@ -73,7 +73,7 @@ def _artifact(folder: Path, platform: Platform) -> Path | None:
 def _add(
     artifact: Path, project: ProgramProject, platform: Platform, staging: Staging
 ) -> None:
-    path = binary_path(artifact, project, platform)
+    path = binary_path(artifact, project.program, platform)
     if not path.exists():
         raise CommandError(
             f"`{path}` does not exist: `{project.name}` for {platform.label} is missing",

@@ -61,7 +61,7 @@ class Staging:
         Raises CommandError if the file is anything else.
         """
         must_be_executable_for(file, platform, called=called)
-        target = binary_path(self.root, project, platform)
+        target = binary_path(self.root, project.program, platform)
         target.parent.mkdir(parents=True)
         shutil.copyfile(file, target)
         target.chmod(0o755)
@@ -144,7 +144,7 @@ def _places(base: Path) -> Iterator[tuple[ProgramProject, Platform, Path]]:
     """Yield each program and platform that a binaries directory has a folder for, and the binary's path."""
     for project in load_programs():
         for platform in PLATFORMS.values():
-            path = binary_path(base, project, platform)
+            path = binary_path(base, project.program, platform)
             if path.parent.exists():
                 yield project, platform, path
 
@@ -182,7 +182,7 @@ def _take_over(base: Path, staging: Staging) -> list[Collected]:
     """Copy the binaries of other programs and platforms; return their records."""
     records = []
     for project, platform, path in _places(base):
-        target = binary_path(staging.root, project, platform)
+        target = binary_path(staging.root, project.program, platform)
         if not target.exists():
             records.append(read_record(path, project, platform))
             shutil.copytree(path.parent, target.parent)

@@ -58,7 +58,9 @@ class Step:
     detail: str = ""
 
 
-Work = Callable[[], tuple[StepState, str]]
+# The detail of a step that passed; of another one, also how it ended.
+Outcome = str | tuple[StepState, str]
+Work = Callable[[], Outcome]
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,12 @@ def pre_release(
         folder = Path(name)
         work: dict[str, Work] = {
             "versions": lambda: _versions(plan, places),
-            "binaries": lambda: _binaries(None if skip_rust else sources, PROJECTS),
-            "pages": lambda: _pages(PROJECTS),
+            "binaries": lambda: _binaries(None if skip_rust else sources),
+            "pages": _pages,
             **{title: _tool(command) for title, command in CHECKS},
             "tests": lambda: _tests(skip_tests=skip_tests),
-            "wheels": lambda: _wheels(PROJECTS, dist, repair),
-            "check": lambda: _check(_draft(plan, PROJECTS), dist, workspace, PROJECTS),
+            "wheels": lambda: _wheels(dist, repair),
+            "check": lambda: _check(_draft(plan), dist, workspace),
             VALIDATION: lambda: _validate(plan, dist, folder),
         }
         steps: dict[str, Step] = {}
@@ -116,7 +118,10 @@ def pre_release(
 def _run(title: str, work: Work) -> Step:
     with step(title) as shown:
         try:
-            state, detail = work()
+            outcome = work()
+            if isinstance(outcome, str):
+                outcome = (StepState.PASSED, outcome)
+            state, detail = outcome
         except CommandError as error:
             hint = [f"hint: {error.hint}"] if error.hint else []
             state, detail = StepState.FAILED, "\n  ".join([str(error), *hint])
@@ -124,7 +129,7 @@ def _run(title: str, work: Work) -> Step:
     return Step(title, state, detail)
 
 
-def _versions(plan: Plan, places: list[VersionPlace]) -> tuple[StepState, str]:
+def _versions(plan: Plan, places: list[VersionPlace]) -> str:
     wrong = [place for place in places if not place.agrees]
     if wrong:
         lines = [
@@ -136,22 +141,22 @@ def _versions(plan: Plan, places: list[VersionPlace]) -> tuple[StepState, str]:
             details=lines,
             hint="set a version everywhere: `python3 -m scripts bump VERSION --cargo WORKSPACE`",
         )
-    return StepState.PASSED, f"{plan.version} in all {len(places)} places"
+    return f"{plan.version} in all {len(places)} places"
 
 
-def _binaries(sources: Sources | None, base: Path) -> tuple[StepState, str]:
+def _binaries(sources: Sources | None) -> str:
     """Build the binaries of this machine's platform, or look at those that are collected."""
     if sources is None:
-        collected = read_collected(base)
+        collected = read_collected(PROJECTS)
         if not collected:
             raise CommandError(
-                f"no binary is collected in `{base}`",
+                f"no binary is collected in `{PROJECTS}`",
                 hint="collect them first: `python3 -m scripts collect --help`",
             )
         platforms = dict.fromkeys(binary.platform for binary in collected)
-        return StepState.PASSED, f"not built; collected before for {', '.join(platforms)}"
+        return f"not built; collected before for {', '.join(platforms)}"
     target = build_target(host().key)
-    with staged(base) as staging:
+    with staged(PROJECTS) as staging:
         collect_cargo(
             sources.workspace,
             load_programs(),
@@ -162,35 +167,35 @@ def _binaries(sources: Sources | None, base: Path) -> tuple[StepState, str]:
             build=True,
             openssl=sources.openssl,
         )
-    return StepState.PASSED, f"built for {target}"
+    return f"built for {target}"
 
 
-def _pages(base: Path) -> tuple[StepState, str]:
+def _pages() -> str:
     """Collect the pages that the plan names, unless they are there."""
-    pages, record = read_pages(), read_collected_pages(base)
+    pages, record = read_pages(), read_collected_pages(PROJECTS)
     if record is None:
-        collect_pages(pages, base)
-    return StepState.PASSED, f"{pages.package} {pages.version}"
+        collect_pages(pages, PROJECTS)
+    return f"{pages.package} {pages.version}"
 
 
 def _tool(command: tuple[str, ...]) -> Work:
     name, *arguments = command
 
-    def run() -> tuple[StepState, str]:
+    def run() -> str:
         _output([own_program(name), *arguments], f"`{name}` failed")
-        return StepState.PASSED, name
+        return name
 
     return run
 
 
-def _tests(*, skip_tests: bool) -> tuple[StepState, str]:
+def _tests(*, skip_tests: bool) -> Outcome:
     if skip_tests:
         return StepState.SKIPPED, "because of `--skip-tests`"
     # Only pytest: the checks have a step each.
     command = [sys.executable, "-m", "scripts", "test", "--", *PLAIN]
     lines = _output(command, "the tests failed")
     result = (line.strip("= ") for line in reversed(lines) if " passed" in line)
-    return StepState.PASSED, next(result, "passed")
+    return next(result, "passed")
 
 
 def _output(command: list[str], problem: str) -> list[str]:
@@ -202,33 +207,31 @@ def _output(command: list[str], problem: str) -> list[str]:
     return lines
 
 
-def _wheels(base: Path, dist: Path, repair: str | None) -> tuple[StepState, str]:
-    files = build_wheels(base, dist, (), (), repair)
-    return StepState.PASSED, f"{len(files)} files in {dist}"
+def _wheels(dist: Path, repair: str | None) -> str:
+    files = build_wheels(PROJECTS, dist, (), (), repair)
+    return f"{len(files)} files in {dist}"
 
 
-def _draft(plan: Plan, base: Path) -> Plan:
+def _draft(plan: Plan) -> Plan:
     """Return the part of a plan that the collected binaries are of, before its commit."""
-    collected = {binary.platform for binary in read_collected(base)}
+    collected = {binary.platform for binary in read_collected(PROJECTS)}
     others = {key: "CI builds it" for key in PLATFORMS if key not in collected}
     reasons = {source: others | plan.reasons.get(source, {}) for source in SOURCES}
     return replace(plan, reasons=reasons, is_draft=True)
 
 
-def _check(
-    plan: Plan, dist: Path, workspace: Path | None, base: Path
-) -> tuple[StepState, str]:
-    github = GitHubRelease(base).check
-    findings = check(dist, cargo=workspace, collected=base, plan=plan, github=github)
+def _check(plan: Plan, dist: Path, workspace: Path | None) -> str:
+    github = GitHubRelease(PROJECTS).check
+    findings = check(dist, cargo=workspace, collected=PROJECTS, plan=plan, github=github)
     lines = wrong_facts(findings)
     if lines:
         raise CommandError(counted(findings), details=lines)
     gaps = [finding for finding in findings if finding.is_gap]
     remarks = [f"{gap.subject}: {gap.actual}" for gap in gaps]
-    return StepState.PASSED, "\n  ".join([counted(findings), *remarks])
+    return "\n  ".join([counted(findings), *remarks])
 
 
-def _validate(plan: Plan, dist: Path, folder: Path) -> tuple[StepState, str]:
+def _validate(plan: Plan, dist: Path, folder: Path) -> Outcome:
     """Let the installed binary validate a project; what the release says that it cannot do is an exception, shown."""
     finding, reason = _validation(plan, dist, folder), plan.exceptions.get(VALIDATE)
     if not reason:

@@ -17,7 +17,7 @@ from typing import Any
 from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher._search import RECORD_NAME
-from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Program
+from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import reported_version
 from scripts.collect.cargo import DIRTY
@@ -47,6 +47,7 @@ class RecordedBinary:
 
     file: File
     program: Program
+    platform: Platform
     data: bytes
     record: dict[str, Any]
 
@@ -59,18 +60,19 @@ def read_binary(file: File) -> RecordedBinary:
         raise CommandError(f"`{file.distribution}` is not a program of this project")
     if file.platform is None:
         raise CommandError(f"`{file.path.name}` is not for exactly one known platform")
-    suffix = PLATFORMS[file.platform].suffix
-    folder = f"{program.package}/bin"
+    platform, folder = PLATFORMS[file.platform], f"{program.package}/bin"
     problem = f"`{file.path.name}` has no binary with its record"
     try:
         with zipfile.ZipFile(file.path) as archive:
             record = json.loads(archive.read(f"{folder}/{RECORD_NAME}"))
-            data = archive.read(f"{folder}/{program.command}{suffix}")
+            data = archive.read(f"{folder}/{program.command}{platform.suffix}")
     except UNREADABLE as error:
         raise CommandError(f"{problem}: {error}") from None
     if not isinstance(record, dict):
         raise CommandError(f"{problem}: binary.json is not an object")
-    return RecordedBinary(file, program, data, record)
+    return RecordedBinary(
+        file=file, program=program, platform=platform, data=data, record=record
+    )
 
 
 def unpack_binary(file: File, program: Program, folder: Path) -> Path:
@@ -165,9 +167,8 @@ def _origin_problems(plan: Plan, binary: RecordedBinary) -> Iterator[Finding]:
         expected = "a source with its integrity or commit"
         yield problem("provenance", name, expected, source, hint=COLLECT)
     else:
-        platform, is_draft = str(binary.file.platform), plan.is_draft
         yield from record_problems(
-            record, binary.program, platform, name, is_draft=is_draft
+            record, binary.program, binary.platform, name, is_draft=plan.is_draft
         )
     # A dev version is written into the sources where it is built, and a draft before its commit.
     may_differ = plan.is_draft or plan.version.is_devrelease
@@ -235,7 +236,7 @@ def _reported_version(plan: Plan, binary: RecordedBinary) -> Finding:
     subject = f"{binary.file.path.name}: its own version"
     expected: str = binary_version(plan.version)
     actual: str | None
-    if runs_here(PLATFORMS[str(binary.file.platform)]):
+    if runs_here(binary.platform):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             path = unpack_binary(binary.file, binary.program, folder)

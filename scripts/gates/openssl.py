@@ -4,7 +4,6 @@ import datetime as dt
 import zipfile
 from collections.abc import Iterator
 
-from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, gap, problem
@@ -39,13 +38,13 @@ def openssl_gate(
 def _linked(files: list[File]) -> Iterator[RecordedBinary]:
     """Yield the binaries for Linux that contain OpenSSL, or state that they do."""
     for file in files:
-        if file.kind != FileKind.PLATFORM or file.platform is None:
+        if file.kind != FileKind.PLATFORM:
             continue
         try:
             binary = read_binary(file)
         except CommandError:
             continue  # another gate reports it
-        is_for_linux = PLATFORMS[file.platform].system == "linux"
+        is_for_linux = binary.platform.system == "linux"
         has_record = "openssl" in binary.record.get("source", {})
         if is_for_linux and (has_record or MARKER in binary.data):
             yield binary

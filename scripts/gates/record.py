@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from leanspec_launcher._tables import PLATFORMS, Program
+from leanspec_launcher._tables import Platform, Program
 from scripts.collect.cargo import DIRTY, PROFILE, is_target_of
 from scripts.collect.staging import source_kind
 from scripts.model.finding import Finding, problem
@@ -43,17 +43,22 @@ ANYTHING = Field("anything", lambda _: True, is_optional=True)
 
 
 def record_problems(
-    record: dict[str, Any], program: Program, platform: str, subject: str, *, is_draft: bool
+    record: dict[str, Any],
+    program: Program,
+    platform: Platform,
+    subject: str,
+    *,
+    is_draft: bool,
 ) -> Iterator[Finding]:
     """Yield what is wrong with the record of a binary whose source is of a known kind."""
     (project,) = load_programs((program.name,))
-    target, version = PLATFORMS[platform], str(record.get("version"))
+    version = str(record.get("version"))
     of_platform = Field(
-        f"a target of {platform}", lambda value: is_target_of(str(value), target)
+        f"a target of {platform.key}", lambda value: is_target_of(str(value), platform)
     )
     common = {
         "program": _exactly(program.name),
-        "platform": _exactly(platform),
+        "platform": _exactly(platform.key),
         "version": _text(TEXT, "a version"),
         "size": Field("a number", lambda value: type(value) is int),
         "sha256": _text(HEX, "a SHA-256"),
@@ -64,7 +69,7 @@ def record_problems(
     }
     kinds = {
         "npm": {
-            "package": _exactly(project.npm_package(target)),
+            "package": _exactly(project.npm_package(platform)),
             "integrity": _text(SHA512, "a SHA-512 integrity"),
         },
         "cargo": {

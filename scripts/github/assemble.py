@@ -168,8 +168,7 @@ def _archive(platform: Platform, binaries: Path, new: Path, plan: Plan) -> Asset
     for collected in read_collected(binaries):
         if collected.platform != platform.key:
             continue
-        (project,) = load_programs((collected.program,))
-        path = binary_path(binaries, project, platform)
+        path = binary_path(binaries, PROGRAMS[collected.program], platform)
         _must_be_of_release(collected, path, plan)
         files[path.name] = (path.read_bytes(), EXECUTABLE)
         facts[path.name] = _about(collected, path)
@@ -240,8 +239,7 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
 
 def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     binary = read_binary(file)
-    (project,) = load_programs((binary.program.name,))
-    collected = digest(str(binary_path(binaries, project, PLATFORMS[str(file.platform)])))
+    collected = digest(str(binary_path(binaries, binary.program, binary.platform)))
     record = binary.record
     origin = record["grafted"]["from"] if "grafted" in record else record
     if origin["sha256"] != collected:

@@ -88,6 +88,6 @@ def choose_platforms(keys: tuple[str, ...] = ()) -> list[Platform]:
     return [PLATFORMS[key] for key in (dict.fromkeys(keys) or PLATFORMS)]
 
 
-def binary_path(base: Path, project: ProgramProject, platform: Platform) -> Path:
+def binary_path(base: Path, program: Program, platform: Platform) -> Path:
     """Return the path of a program's binary for a platform in a binaries directory."""
-    return Path(local_path(str(base), project.program, platform))
+    return Path(local_path(str(base), program, platform))

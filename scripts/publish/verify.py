@@ -12,6 +12,7 @@ from packaging.version import Version
 from leanspec_launcher._search import RECORD_NAME
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.verify.proof import digest
 from leanspec_launcher.web.pages import tree_digest
 from scripts.collect.npm import collect_npm
 from scripts.collect.pages import collect_pages, unpack_pages
@@ -133,7 +134,8 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             yield gap("against npm", file.path.name, text)
             continue
         binary, subject = read_binary(file), file.path.name
-        sha256 = hashlib.sha256(_collected(base, file).read_bytes()).hexdigest()
+        collected = binary_path(base, binary.program, binary.platform)
+        sha256 = digest(str(collected))
         origin = hashlib.sha256(binary.data).hexdigest()
         if grafted := binary.record.get("grafted"):
             origin = grafted["from"]["sha256"]
@@ -162,7 +164,7 @@ def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     base = _from_npm(plan, folder) if grafted else folder / "own"
     again = folder / "rebuilt"
     for binary in [] if grafted else binaries:
-        path = _collected(base, binary.file)
+        path = binary_path(base, binary.program, binary.platform)
         path.parent.mkdir(parents=True)
         path.write_bytes(binary.data)
         record = json.dumps(binary.record, indent=2) + "\n"
@@ -193,9 +195,3 @@ def _from_npm(plan: Plan, folder: Path) -> Path:
         with staged(base) as staging:
             collect_npm(version, load_programs(), platforms, staging, all_required=True)
     return base
-
-
-def _collected(base: Path, file: File) -> Path:
-    """Return the path of a platform wheel's binary in a binaries directory."""
-    projects = {project.program.distribution: project for project in load_programs()}
-    return binary_path(base, projects[file.distribution], PLATFORMS[str(file.platform)])

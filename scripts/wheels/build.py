@@ -166,7 +166,7 @@ def _choose(
             )
         is_chosen = binary.program in (programs or projects)
         if is_chosen and binary.platform in (platforms or PLATFORMS):
-            path = binary_path(base, project, platform)
+            path = binary_path(base, project.program, platform)
             source = str(binary.source.get("kind"))
             requests.append(BuildRequest(project, platform, path, source))
     names = {request.project.name for request in requests}

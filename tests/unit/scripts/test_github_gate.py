@@ -100,7 +100,9 @@ def lying_record(release: Release) -> None:
     (project, *_) = load_programs(("cli",))
     platform = current()
     assert platform is not None
-    record = binary_path(release.binaries, project, platform).with_name("binary.json")
+    record = binary_path(release.binaries, project.program, platform).with_name(
+        "binary.json"
+    )
     content = json.loads(record.read_text()) | {"reported": "0.2.9"}
     record.write_text(json.dumps(content))
 
