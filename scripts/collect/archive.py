@@ -37,7 +37,11 @@ def extract_files(
     targets: dict[str, Path] = {}
 
     def is_chosen(member: Member) -> bool:
-        _must_be_harmless(member)
+        path = PurePosixPath(member.name)
+        if path.is_absolute() or ".." in path.parts or "\\" in member.name:
+            raise BuildError(f"its entry `{member.name}` leads out of it")
+        if member.kind not in (FILE, FOLDER):
+            raise BuildError(f"its entry `{member.name}` is {member.kind}")
         target = place(member.name)
         if target is None or member.kind != FILE:
             return False
@@ -59,11 +63,3 @@ def extract_files(
             f"the archive `{archive.name}` is refused: {error.message}"
         ) from None
     return list(targets.values())
-
-
-def _must_be_harmless(member: Member) -> None:
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in member.name:
-        raise BuildError(f"its entry `{member.name}` leads out of it")
-    if member.kind not in (FILE, FOLDER):
-        raise BuildError(f"its entry `{member.name}` is {member.kind}")

@@ -39,10 +39,11 @@ def collect_artifacts(
                 hint=f"known platforms: {', '.join(PLATFORMS)}",
             )
     for platform in PLATFORMS.values():
-        artifact = _artifact(folder, platform)
-        if artifact:
+        artifact = folder / f"{PREFIX}{platform.key}"
+        has_folder = artifact.is_dir()
+        if has_folder or any(folder.glob(f"*/binaries/{platform.key}")):
             for project in projects:
-                _add(artifact, project, platform, staging)
+                _add(artifact if has_folder else folder, project, platform, staging)
         elif platform.key in allow_missing:
             say(f"missing, as allowed: `{platform.key}`")
         else:
@@ -60,14 +61,6 @@ def artifact_kinds(folder: Path) -> set[str]:
         with contextlib.suppress(OSError, ValueError, AttributeError):
             kinds.add(source_kind(json.loads(path.read_text("utf-8"))))
     return kinds
-
-
-def _artifact(folder: Path, platform: Platform) -> Path | None:
-    """Return the folder with the layout of `platform_wheels/` that has a platform's binaries."""
-    artifact = folder / f"{PREFIX}{platform.key}"
-    if artifact.is_dir():
-        return artifact
-    return folder if any(folder.glob(f"*/binaries/{platform.key}")) else None
 
 
 def _add(

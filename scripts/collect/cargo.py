@@ -346,19 +346,15 @@ def _commit(root: Path, output: Path) -> str | None:
         return None
     status = [git, "-C", str(root), "status", "--porcelain", "--untracked-files=no"]
     changes = capture(status).stdout.strip()
-    is_dirty = changes or hidden_files(root) or _additions(root, output)
-    return head.stdout.strip() + (DIRTY if is_dirty else "")
-
-
-def _additions(root: Path, output: Path) -> list[str]:
-    """Return the files of a workspace that git does not track, and that can change what is built."""
     listed = set(untracked_files(root, ".", with_ignored=False))
-    return [
+    additions = [
         name
         for name in untracked_files(root, ".")
         if (name in listed or name.endswith(READ_BY_CARGO))
         and not (root / name).is_relative_to(output)
     ]
+    is_dirty = changes or hidden_files(root) or additions
+    return head.stdout.strip() + (DIRTY if is_dirty else "")
 
 
 def _is_linked(target: CargoTarget, crates: list[Crate]) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.command_line import CommandGroup
-from scripts.model.programs import choose_platforms, load_programs
+from scripts.model.programs import load_programs
 from scripts.options import (
     BUILDERS,
     INTO_OPTION,
@@ -84,7 +84,7 @@ def npm(
         collect_npm(
             number,
             load_programs(programs),
-            choose_platforms(platforms),
+            [PLATFORMS[key] for key in dict.fromkeys(platforms) or PLATFORMS],
             staging,
             all_required=bool(platforms),
             reasons=reasons,

@@ -79,7 +79,10 @@ def environment(home: Path) -> dict[str, str]:
     names = (*SYSTEM, *TOOLCHAIN_VARIABLES, *REGISTRIES)
     result = {name: inherited[name] for name in names if name in inherited}
     result |= {name: text for name, text in inherited.items() if name.startswith(MEASURED)}
-    result["PATH"] = _absolute(result.get("PATH", os.defpath))
+    # Without entries that depend on the working directory.
+    entries = result.get("PATH", os.defpath).split(os.pathsep)
+    absolute = [entry for entry in entries if Path(entry).is_absolute()]
+    result["PATH"] = os.pathsep.join(absolute)
     result |= dict.fromkeys(("HOME", "USERPROFILE", ISOLATED), str(home))
     result[IN_CI] = inherited.get("CI") or inherited.get(IN_CI, "")
     if sys.platform == "win32":
@@ -94,12 +97,6 @@ def _key(name: str) -> str:
     """Return a variable's name in upper case if its reader knows it in any case."""
     upper = name.upper()
     return upper if upper.startswith(NPM_PREFIX) or os.name == "nt" else name
-
-
-def _absolute(path: str) -> str:
-    """Return a search path without entries that depend on the working directory."""
-    entries = path.split(os.pathsep)
-    return os.pathsep.join(entry for entry in entries if Path(entry).is_absolute())
 
 
 def _home() -> Path | None:

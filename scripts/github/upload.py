@@ -55,7 +55,11 @@ def upload_release(
     """
     tag = f"v{plan.version}"
     release = _find(gh, tag)
-    _must_be_open(release, tag, addition=notes is None)
+    if notes is None and (release is None or release.draft):
+        raise CommandError(
+            f"no release `{tag}` is out on GitHub: nothing can be added to it",
+            hint="upload the release itself first: `python3 -m scripts assets --upload`",
+        )
     there = _same_bytes(gh, tag, release, files) if release else set()
     missing = [path for path in files if path.name not in there]
     _must_be_mutable(release, tag, missing, addition=notes is None)
@@ -109,15 +113,6 @@ def _find_complete(gh: str, tag: str, files: list[Path]) -> GithubRelease:
             hint=f"{AGAIN}; `python3 -m scripts assets --upload` makes the draft",
         )
     return release
-
-
-def _must_be_open(release: GithubRelease | None, tag: str, *, addition: bool) -> None:
-    """Raise CommandError if files are to be added to a release that is not out."""
-    if addition and (release is None or release.draft):
-        raise CommandError(
-            f"no release `{tag}` is out on GitHub: nothing can be added to it",
-            hint="upload the release itself first: `python3 -m scripts assets --upload`",
-        )
 
 
 def _must_be_mutable(

@@ -94,7 +94,11 @@ def read_index(name: str, simple: str | None = None) -> Index:
         )
     if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise CommandError(f"`{name}` is not encrypted", hint="use an https URL")
-    return Index(simple or _simple_of(name), name)
+    # Where indexes usually have their simple API.
+    base = name.rstrip("/")
+    is_legacy = base.endswith("/legacy")
+    usual = f"{base.removesuffix('/legacy')}/simple/" if is_legacy else f"{base}/+simple/"
+    return Index(simple or usual, name)
 
 
 def _configured(name: str, simple: str | None) -> Index:
@@ -113,14 +117,6 @@ def _configured(name: str, simple: str | None) -> Index:
     user, password = section.get("username"), section.get("password")
     # twine has a user of its own for an index with tokens, whose password comes from elsewhere.
     return replace(index, credentials=(user, password)) if user and password else index
-
-
-def _simple_of(upload: str) -> str:
-    """Return where indexes usually have their simple API."""
-    base = upload.rstrip("/")
-    if base.endswith("/legacy"):
-        return f"{base.removesuffix('/legacy')}/simple/"
-    return f"{base}/+simple/"
 
 
 @dataclass(frozen=True)
@@ -181,7 +177,9 @@ class IndexClient:
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise _no_page(self.index, error) from None
-        if not _is_of_an_index(page):
+        # A network's login page, too, is a list of links to a parser.
+        has_files = any(package.package_type for package in page.packages)
+        if not has_files and page.repository_version is None:
             raise _no_page(self.index, "it lists no file and states no version of the API")
         return IndexProject(
             _files_of(page), page.status or "active", page.status_reason or ""
@@ -257,12 +255,6 @@ class IndexClient:
             f"{subject} {reason} after {attempts} attempts",
             hint="check its address and your proxy, or try again later",
         )
-
-
-def _is_of_an_index(page: ProjectPage) -> bool:
-    """Tell a project's page from a network's login page: to a parser, any HTML is a list of links."""
-    has_files = any(package.package_type for package in page.packages)
-    return has_files or page.repository_version is not None
 
 
 def _no_page(index: Index, cause: object) -> CommandError:

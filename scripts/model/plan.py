@@ -140,8 +140,14 @@ def _must_be_exceptions_of(version: Version, exceptions: dict[str, str]) -> None
         )
     for name, text in exceptions.items():
         # A rebuild is compared with the release before it, and `pre-release` tries `validate`.
-        if name not in (REBUILD, VALIDATE):
-            _must_name(version, f"exceptions]: `{name}`", str(text))
+        is_checked_later = name in (REBUILD, VALIDATE)
+        names = _names_of(version).intersection(_versions_in(str(text)))
+        # A reason must not outlive its release.
+        if not is_checked_later and not names:
+            place = f"{TABLE}.exceptions]: `{name}`"
+            raise CommandError(
+                f"{place}: the reason does not name {version}", hint=STILL_HOLDS
+            )
 
 
 def _read_desktop(desktop: dict[str, Any]) -> dict[str, Any]:
@@ -242,14 +248,6 @@ def _must_be_current(version: Version, place: str, reason: str) -> None:
         raise CommandError(
             f"{TABLE}.{place}: the reason names {others[0]}, and this is {version}",
             hint=STILL_HOLDS,
-        )
-
-
-def _must_name(version: Version, place: str, reason: str) -> None:
-    """Raise CommandError unless a reason names the version of its release: it must not outlive it."""
-    if not _names_of(version).intersection(_versions_in(reason)):
-        raise CommandError(
-            f"{TABLE}.{place}: the reason does not name {version}", hint=STILL_HOLDS
         )
 
 

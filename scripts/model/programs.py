@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from leanspec_launcher._search import local_path
-from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform, Program
+from leanspec_launcher._tables import PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 
@@ -81,11 +81,6 @@ def _load(program: Program) -> ProgramProject:
         npm_template=tool["leanspec-collect"]["npm"],
         description=project["description"],
     )
-
-
-def choose_platforms(keys: tuple[str, ...] = ()) -> list[Platform]:
-    """Return the platforms named, or all."""
-    return [PLATFORMS[key] for key in (dict.fromkeys(keys) or PLATFORMS)]
 
 
 def binary_path(base: Path, program: Program, platform: Platform) -> Path:

@@ -67,16 +67,13 @@ def commit_version(version: Version) -> None:
     must_succeed(capture(command), "`git commit`", hint)
 
 
-def _committed(name: str) -> str:
-    """Return a file of the last commit, if there is one: a `bump` that was killed has changed the present file."""
-    git = find_program("git")
-    run = capture([git, "-C", str(ROOT), "show", f"HEAD:./{name}"])
-    return run.stdout if run.returncode == 0 else (ROOT / name).read_text("utf-8")
-
-
 def _in_changelog() -> list[Version]:
-    versions = []
-    for text in version_places.released(_committed("CHANGELOG.md")):
+    name, versions = "CHANGELOG.md", []
+    # Of the last commit, if there is one: a `bump` that was killed has changed the present file.
+    run = capture([find_program("git"), "-C", str(ROOT), "show", f"HEAD:./{name}"])
+    is_committed = run.returncode == 0
+    changelog = run.stdout if is_committed else (ROOT / name).read_text("utf-8")
+    for text in version_places.released(changelog):
         try:
             versions.append(Version(text))
         except InvalidVersion:

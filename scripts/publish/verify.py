@@ -123,10 +123,14 @@ def _listed(client: IndexClient, version: Version) -> set[Member]:
 def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:
     """Compare the binaries with those on npm; a grafted one by the digest before grafting."""
     missing = plan.built_from({"npm"}).missing
-    base = _from_npm(plan, folder)
+    binaries = _from_npm(plan, folder)
     for file in files:
         if file.kind == FileKind.PAGES:
-            yield _pages_against_npm(file, folder)
+            published, fresh = folder / "published-pages", folder / "npm-pages"
+            unpack_pages(file.path, published)
+            collect_pages(read_pages(), fresh)
+            digests = [tree_digest(str(pages_folder(base))) for base in (fresh, published)]
+            yield compare("against npm", file.path.name, *digests)
         if file.kind != FileKind.PLATFORM:
             continue
         if file.platform in missing:
@@ -134,7 +138,7 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             yield gap("against npm", file.path.name, text)
             continue
         binary, subject = read_binary(file), file.path.name
-        collected = binary_path(base, binary.program, binary.platform)
+        collected = binary_path(binaries, binary.program, binary.platform)
         sha256 = digest(str(collected))
         origin = hashlib.sha256(binary.data).hexdigest()
         if grafted := binary.record.get("grafted"):
@@ -142,15 +146,6 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             libraries = ", ".join(grafted["libraries"])
             subject = f"{subject}: grafted with {libraries}; before that"
         yield compare("against npm", subject, sha256, origin)
-
-
-def _pages_against_npm(file: File, folder: Path) -> Finding:
-    """Compare the pages of the web UI with those of the npm package that the plan names."""
-    published, fresh = folder / "published-pages", folder / "npm-pages"
-    unpack_pages(file.path, published)
-    collect_pages(read_pages(), fresh)
-    digests = [tree_digest(str(pages_folder(base))) for base in (fresh, published)]
-    return compare("against npm", file.path.name, *digests)
 
 
 def _rebuilt(plan: Plan, files: list[File], folder: Path) -> Iterator[Finding]:

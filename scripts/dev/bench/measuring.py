@@ -95,26 +95,30 @@ class BenchReport:
         if not times.keys() >= {*COMPARED}:
             return {}
         direct, ours, bare, linked = (times[way] for way in COMPARED)
-        ratios = {
-            "(launcher - binary) / `python -c pass`": (ours - direct) / bare,
-            "linked / binary": linked / direct,
-        }
-        if StartKind.HELP in times:
-            name = "`leanspec-launcher --help` / `python -c pass`"
-            ratios[name] = times[StartKind.HELP] / bare
-        if StartKind.NODE in times:
-            ratios["launcher / npm wrapper"] = ours / times[StartKind.NODE]
         answers = {row.way: row.handshake_median for row in self.rows}
         through_us, through_npm = answers[StartKind.OURS], answers.get(StartKind.NODE)
-        if through_us and through_npm:
-            name = "MCP `initialize`, launcher / npm wrapper"
-            ratios[name] = through_us / through_npm
-        probed = {session.through: session.probed for session in self.sessions}
-        if linked_times := probed.get(Through.LINKED):
-            ratios["MCP `tools/list` after a probe, linked / the server itself"] = (
-                statistics.median(linked_times) / statistics.median(probed[Through.BARE])
-            )
-        return ratios
+        probed = {
+            session.through: statistics.median(session.probed)
+            for session in self.sessions
+            if session.probed
+        }
+        after_probe = "MCP `tools/list` after a probe, linked / the server itself"
+        pairs = {
+            "(launcher - binary) / `python -c pass`": (ours - direct, bare),
+            "linked / binary": (linked, direct),
+            "`leanspec-launcher --help` / `python -c pass`": (
+                times.get(StartKind.HELP),
+                bare,
+            ),
+            "launcher / npm wrapper": (ours, times.get(StartKind.NODE)),
+            "MCP `initialize`, launcher / npm wrapper": (through_us, through_npm),
+            after_probe: (probed.get(Through.LINKED), probed.get(Through.BARE)),
+        }
+        return {
+            name: first / second
+            for name, (first, second) in pairs.items()
+            if first is not None and second is not None
+        }
 
 
 @dataclass(frozen=True)
