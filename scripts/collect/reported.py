@@ -1,12 +1,14 @@
-"""Asking a binary for its version and its tools, if this machine can run it."""
+"""Asking a binary for its version, and an MCP server for its tools, if this machine can run it."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from leanspec_launcher._search import ADAPTER_FILES
 from leanspec_launcher._tables import Platform, Program, current
+from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead.answer import reported_version
-from leanspec_launcher.protocol import ask
+from leanspec_launcher.protocol import ServerInfo, ask
 from leanspec_launcher.tools import MARKDOWN, outlines
 from scripts.tools.processes import program_environment
 
@@ -58,3 +60,22 @@ def reported_tools(program: Path) -> dict[str, dict[str, str]]:
             server = ask([str(program)], name, env, tools=True)
             tools[adapter] = outlines(server.tools)
     return tools
+
+
+def list_tools(command: list[str], folder: Path, env: Mapping[str, str]) -> ServerInfo:
+    """Return what a server says of itself, and its tools.
+
+    Raises CommandError if it does not answer, says anything but messages, or does not end when its
+    input ends.
+    """
+    try:
+        server = ask(command, str(folder), env, tools=True)
+    except OSError as error:
+        raise CommandError(
+            f"`{command[0]}` did not answer as an MCP server does: {error}"
+        ) from None
+    if not server.is_clean:
+        raise CommandError(
+            f"`{command[0]}` printed something but messages, or did not end with its input"
+        )
+    return server

@@ -10,14 +10,19 @@ from pathlib import Path
 from leanspec_launcher._tables import Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.collect.npm import NotOnRegistryError, collect_npm
+from scripts.collect.reported import list_tools
 from scripts.collect.staging import staged
 from scripts.environment import ROOT
-from scripts.model.distributions import HAS_MCP, MAIN
 from scripts.model.files import FileKind, read_name
-from scripts.model.programs import ProgramProject, load_programs, main_project
+from scripts.model.programs import (
+    HAS_MCP,
+    MAIN,
+    ProgramProject,
+    load_programs,
+    main_project,
+)
 from scripts.tools.console import console, say, size, step
 from scripts.tools.installers import create_environment, pip_install
-from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import clean_environment
 from scripts.wheels.build import build_wheels
 

@@ -19,12 +19,11 @@ from scripts.gates.check import check
 from scripts.github.gate import GitHubRelease
 from scripts.index.built import index_of
 from scripts.index.pins import write_pins
-from scripts.model.distributions import MAIN
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, confirm, counted, problem, wrong_facts
 from scripts.model.pages import read_pages
 from scripts.model.plan import SOURCES, VALIDATE, Plan, read_plan
-from scripts.model.programs import PROJECTS, load_programs
+from scripts.model.programs import MAIN, PROJECTS, load_programs
 from scripts.model.version_places import VersionPlace, planned
 from scripts.publish.matrix import build_target
 from scripts.tools.console import step

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from leanspec_launcher._tables import PROGRAMS
-from scripts.model.distributions import MAIN
 from scripts.model.files import OF_ONE_WHEEL, File, FileKind
 from scripts.model.finding import Finding, compare, gap, problem
 from scripts.model.gates import SET
 from scripts.model.plan import Plan
+from scripts.model.programs import MAIN
 
 BUILD = "`python3 -m scripts wheels`"
 # What is missing if it was not collected.

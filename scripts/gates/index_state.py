@@ -14,11 +14,11 @@ from scripts.index.client import (
     newest_release,
     version_of,
 )
-from scripts.model.distributions import MAIN
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, confirm_unless, gap, problem
 from scripts.model.gates import INDEX as GATE
 from scripts.model.plan import REBUILD, Plan
+from scripts.model.programs import MAIN
 from scripts.wheels.pins import pinned_binaries
 
 from .same_bytes import shortened

@@ -10,15 +10,14 @@ from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.instead import ended
 from leanspec_launcher.tools import AS_RELEASED, change
-from scripts.collect.reported import reported_tools
+from scripts.collect.reported import list_tools, reported_tools
 from scripts.index.pins import PinnedRequirements, write_pins
-from scripts.model.distributions import HAS_MCP, MAIN, MCP_COMMAND
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, problem
 from scripts.model.plan import Plan
+from scripts.model.programs import HAS_MCP, MAIN, MCP_COMMAND
 from scripts.model.versions import binary_version
 from scripts.tools.installers import create_environment, pip_install, uv_install
-from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import capture, program_environment
 from scripts.wheels.pins import pinned_tools
 

@@ -15,12 +15,12 @@ from leanspec_build.archives import UNREADABLE
 
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
-from scripts.model.distributions import MAIN, MCP_COMMAND, PAGES
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm_unless, problem
 from scripts.model.gates import LAYOUT as GATE
 from scripts.model.metadata import dist_info
 from scripts.model.pages import PACKAGE
+from scripts.model.programs import MAIN, MCP_COMMAND, PAGES
 
 STARTUP = ".pth"
 # The import package of each distribution.

@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scripts.environment import ROOT
-from scripts.model.distributions import HAS_MCP, MCP_COMMAND, MCP_COMMAND_PROJECT
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm, confirm_unless, gap, problem
 from scripts.model.gates import MCP_REGISTRY as GATE
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import Plan
+from scripts.model.programs import HAS_MCP, MCP_COMMAND, MCP_COMMAND_PROJECT
 from scripts.model.repository import HOST, Repository
 from scripts.tools.reasons import reason
 

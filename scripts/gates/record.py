@@ -40,6 +40,7 @@ class Field:
 
 
 ANYTHING = Field("anything", lambda _: True, is_optional=True)
+OBJECT = Field("an object", lambda value: isinstance(value, dict))
 
 
 def record_problems(
@@ -62,10 +63,10 @@ def record_problems(
         "version": _text(TEXT, "a version"),
         "size": Field("a number", lambda value: type(value) is int),
         "sha256": _text(HEX, "a SHA-256"),
-        "source": Field("an object", lambda value: isinstance(value, dict)),
+        "source": OBJECT,
         "commit": _or_none(_text(COMMIT, "a commit")),
         "reported": _optional(_exactly(version)),
-        "grafted": _optional(Field("an object", lambda value: isinstance(value, dict))),
+        "grafted": _optional(OBJECT),
     }
     kinds = {
         "npm": {

@@ -13,9 +13,9 @@ from validate_pyproject.error_reporting import ValidationError
 from leanspec_launcher.commands import CommandError
 from scripts.environment import Group
 from scripts.model import version_places
-from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.finding import Finding, compare, confirm, confirm_unless, problem
 from scripts.model.plan import Plan
+from scripts.model.programs import DISTRIBUTIONS
 from scripts.tools.lock import follow, group_requirements, read_lock
 
 from .commit import publishing_repository, tag, tree

@@ -17,14 +17,13 @@ from leanspec_build.any_program.universal import join
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.clients.server import GO_THERE, SHELL
-from scripts.collect.reported import runs_here
+from scripts.collect.reported import list_tools, runs_here
 from scripts.environment import ROOT
 from scripts.gates.mcp_registry import BUNDLE_SUFFIX
 from scripts.model.files import File
 from scripts.model.plan import Plan
 from scripts.model.programs import PROJECTS, main_project
 from scripts.model.versions import binary_version
-from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import program_environment
 
 from .archives import EXECUTABLE, TEXT, licences, write_zip

@@ -12,9 +12,9 @@ from packaging.version import Version
 from leanspec_launcher.commands import CommandError
 from scripts.environment import Group
 from scripts.locked import EXACTLY, entry
-from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.files import File, FileKind
 from scripts.model.metadata import read_metadata
+from scripts.model.programs import DISTRIBUTIONS
 from scripts.tools.lock import LockEntry, follow, read_lock
 from scripts.tools.processes import capture, clean_environment, must_succeed
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, compare, problem
+from scripts.model.programs import DISTRIBUTIONS
 from scripts.tools.console import step
 
 from .client import Index, IndexClient, version_of

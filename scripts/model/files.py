@@ -15,7 +15,7 @@ from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 
-from .distributions import HAS_MCP, MAIN, MCP_COMMAND, PAGES
+from .programs import HAS_MCP, MAIN, MCP_COMMAND, PAGES
 
 # How platform tags begin, by `sys.platform` (Platform compatibility tags).
 SYSTEM_TAGS = {

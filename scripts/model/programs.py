@@ -1,4 +1,4 @@
-"""The programs as projects: what `platform_wheels/<program>/pyproject.toml` says, joined with the launcher's table."""
+"""Every distribution of a release, and the programs as projects: their manifests, joined with the table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +7,25 @@ from typing import Any
 from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import PROGRAMS, Platform, Program
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.web.place import UI
 from scripts.environment import ROOT
 
 from .manifest import read_manifest, release_table
 
 PROJECTS = ROOT / "platform_wheels"
+MAIN = "lean-spec"
+PAGES = UI.distribution
+# The MCP server under the name of its command, so that `uvx leanspec-mcp` starts it. Nothing of it
+# is released while LeanSpec has no server: on the index, the last one goes on working.
+MCP_COMMAND = PROGRAMS["mcp"].command
+HAS_MCP = not PROGRAMS["mcp"].ended
+MCP_COMMAND_PROJECT = PROJECTS / "mcp-command"
+DISTRIBUTIONS = (
+    MAIN,
+    *(program.distribution for program in PROGRAMS.values()),
+    PAGES,
+    *([MCP_COMMAND] if HAS_MCP else []),
+)
 
 
 @dataclass(frozen=True)

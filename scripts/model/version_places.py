@@ -20,8 +20,8 @@ from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.tools.processes import capture, find_program, must_succeed
 
-from .distributions import DISTRIBUTIONS
 from .manifest import release_table
+from .programs import DISTRIBUTIONS
 from .repository import MENTIONS, Repository, read_repository
 from .versions import binary_version
 

@@ -8,7 +8,7 @@ from packaging.version import InvalidVersion, Version
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
 from scripts.model import version_places
-from scripts.model.distributions import MAIN
+from scripts.model.programs import MAIN
 from scripts.model.version_places import LINE
 from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed

@@ -16,9 +16,9 @@ from scripts.gates.mcp_registry import (
     bundle_problems,
     mcp_registry,
 )
-from scripts.model.distributions import HAS_MCP
 from scripts.model.finding import wrong_facts
 from scripts.model.plan import read_plan
+from scripts.model.programs import HAS_MCP
 from scripts.model.repository import read_repository
 from scripts.tools.console import say
 from scripts.tools.processes import find_program, must_succeed, show

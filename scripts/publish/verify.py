@@ -24,12 +24,11 @@ from scripts.gates.installation import installed_from
 from scripts.index.built import installer_settings
 from scripts.index.client import Index, IndexClient, looks, version_of
 from scripts.index.served import fetch
-from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.files import File, FileKind, read_files, read_name
 from scripts.model.finding import Finding, compare, confirm, gap, problem, to_its_end
 from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import SOURCES, Plan, read_plan
-from scripts.model.programs import binary_path, load_programs
+from scripts.model.programs import DISTRIBUTIONS, MAIN, binary_path, load_programs
 from scripts.model.versions import binary_version
 from scripts.options import LONGEST_WAIT
 from scripts.tools.console import say, step

@@ -23,15 +23,14 @@ from scripts.collect.pages import read_collected_pages
 from scripts.collect.reported import reported_tools, runs_here
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
-from scripts.model import distributions, pages
-from scripts.model.distributions import (
+from scripts.model import pages
+from scripts.model.plan import Plan, read_plan, typescript_release
+from scripts.model.programs import (
     DISTRIBUTIONS,
     HAS_MCP,
     MCP_COMMAND,
     MCP_COMMAND_PROJECT,
-)
-from scripts.model.plan import Plan, read_plan, typescript_release
-from scripts.model.programs import (
+    PAGES,
     ProgramProject,
     binary_path,
     load_programs,
@@ -279,7 +278,7 @@ def _build_pages(base: Path, out: Path) -> list[Path]:
     shutil.copytree(pages.pages_folder(base), package / PAGES_FOLDER)
     shutil.copyfile(pages.pages_record(base), package / PAGES_RECORD)
     with step("building the pages of the web UI"):
-        title = f"building `{distributions.PAGES}`"
+        title = f"building `{PAGES}`"
         wheel, _ = _call_backend(pages.PROJECT, "wheel", out, title)
     _say_files([wheel])
     return [wheel]

@@ -111,18 +111,20 @@ def render_pins(  # noqa: PLR0913 - one argument per pin
             wheels[name][key] = wheel.wheel
             if wheel.libraries:
                 libraries[wheel.executable] = wheel.libraries
-    return TEMPLATE.format(
-        version=_literal(version),
-        binaries=_literal(binary_version(version) if version else ""),
-        sha256=_literal(sha256),
-        libraries=_literal(libraries),
-        pages=_literal(pages),
-        wheels=_literal(wheels),
-        files=_literal(files),
-        tools=_literal({adapter: dict(outlines) for adapter, outlines in tools.items()}),
-        keys=_literal(keys),
-        typescript=_literal(typescript),
-    )
+    values = {
+        "version": version,
+        "binaries": binary_version(version) if version else "",
+        "sha256": sha256,
+        "libraries": libraries,
+        "pages": pages,
+        "wheels": wheels,
+        "files": files,
+        "tools": {adapter: dict(outlines) for adapter, outlines in tools.items()},
+        "keys": keys,
+        "typescript": typescript,
+    }
+    literals = {name: _literal(value) for name, value in values.items()}
+    return TEMPLATE.format(**literals)
 
 
 def pinned_binaries(wheel: Path) -> dict[str, tuple[str, dict[str, str]]]:

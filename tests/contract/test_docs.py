@@ -21,9 +21,8 @@ from scripts.cli import SECTIONS
 from scripts.cli import root as scripts
 from scripts.environment import ROOT
 from scripts.gates import check
-from scripts.model.distributions import DISTRIBUTIONS, MCP_COMMAND
 from scripts.model.gates import GATES, INDEX
-from scripts.model.programs import PROJECTS, main_project
+from scripts.model.programs import DISTRIBUTIONS, MCP_COMMAND, PROJECTS, main_project
 from tests.support.command_lines import code_lines, unknown_words
 from tests.support.messages import (
     GAP,

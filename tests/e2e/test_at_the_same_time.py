@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from leanspec_launcher.protocol import handshake
-from scripts.tools.mcp_session import list_tools
+from scripts.collect.reported import list_tools
 from tests.support.installers import Installation, Lend, Pip, UvPip
 from tests.support.surroundings import begin
 

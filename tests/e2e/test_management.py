@@ -15,7 +15,7 @@ import pytest
 
 from leanspec_launcher.protocol import handshake
 from leanspec_launcher.verify.proof import digest
-from scripts.tools.mcp_session import list_tools
+from scripts.collect.reported import list_tools
 from tests.support import installers
 from tests.support.installers import Fresh, Installation, Lend, Pip, UvPip, install_with_pip
 from tests.support.preconditions import needs

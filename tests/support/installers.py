@@ -19,8 +19,8 @@ from typing import ClassVar, Protocol, TypeVar
 from filelock import FileLock
 
 from leanspec_launcher._tables import PROGRAMS
-from scripts.model.distributions import DISTRIBUTIONS, MAIN
-from scripts.tools.mcp_session import list_tools
+from scripts.collect.reported import list_tools
+from scripts.model.programs import DISTRIBUTIONS, MAIN
 from scripts.tools.processes import own_program
 from tests.support import surroundings
 from tests.support.snapshots import put_back

@@ -13,10 +13,10 @@ from packaging.version import Version
 
 from scripts.index.built import installer_settings
 from scripts.index.client import Index, IndexClient, version_of
-from scripts.model.distributions import DISTRIBUTIONS, MAIN
 from scripts.model.files import File, FileKind, fingerprint, read_files
 from scripts.model.metadata import read_metadata
 from scripts.model.plan import read_plan
+from scripts.model.programs import DISTRIBUTIONS, MAIN
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.devpi import USER, Devpi
 from tests.support.installers import Installation, Pip, Pipx, UvTool, Uvx, from_files

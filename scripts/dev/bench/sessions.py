@@ -17,9 +17,9 @@ from typing import IO
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.protocol import INITIALIZED, handshake, modern_request, request
 from scripts.github.mcp_bundle import ENTRY_POINT, write_bundles
-from scripts.model.distributions import MCP_COMMAND
 from scripts.model.files import FileKind, read_files
 from scripts.model.plan import read_plan
+from scripts.model.programs import MCP_COMMAND
 from scripts.tools.processes import capture, must_succeed, own_program
 
 from .starts import Command, StartKind

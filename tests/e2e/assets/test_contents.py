@@ -19,12 +19,12 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.manage.fetch import entries, manifest
 from leanspec_launcher.protocol import handshake
 from leanspec_launcher.tools import digest as digest_of_tools
+from scripts.collect.reported import list_tools
 from scripts.github.archives import write_zip
 from scripts.github.assemble import assemble
 from scripts.github.assembled import sign_assembled
 from scripts.github.listing import Listing
 from scripts.model.plan import Plan
-from scripts.tools.mcp_session import list_tools
 from scripts.tools.processes import clean_environment
 from tests.support.assets import LISTS, must_be_signed
 from tests.support.github import names

@@ -13,9 +13,9 @@ from packaging.version import Version
 from scripts.gates import installation
 from scripts.gates import layout as gate
 from scripts.gates.layout import foreign_files, layout
-from scripts.model.distributions import DISTRIBUTIONS
 from scripts.model.files import read_files
 from scripts.model.plan import Plan
+from scripts.model.programs import DISTRIBUTIONS
 from scripts.tools.installers import create_environment, pip_install, uv_install
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import rewrite
