@@ -1,8 +1,7 @@
-"""Options shared by several commands, and options whose values are imported only when needed."""
+"""Options shared by several commands, and the types of their values."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -25,54 +24,28 @@ if TYPE_CHECKING:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class LazyChoice(click.ParamType[str]):
-    """A choice between the values of a module's attribute.
-
-    `--help` of all commands does not pay for the import: the build backend alone costs 180 ms.
-    """
-
-    name = "choice"
-
-    def __init__(self, module: str, attribute: str) -> None:
-        self.module = module
-        self.attribute = attribute
-
-    @property
-    def choice(self) -> click.Choice[str]:
-        """The values, imported now."""
-        return click.Choice(getattr(importlib.import_module(self.module), self.attribute))
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
-        """Show the values in the help."""
-        return self.choice.get_metavar(param, ctx)
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:
-        """Return the value, or fail as `click.Choice` does."""
-        return self.choice.convert(value, param, ctx)
+def number(text: str) -> int:
+    """Read a whole number in ASCII digits: no sign, space, underscore or leading zero."""
+    if not re.fullmatch(r"0|[1-9][0-9]*", text):
+        raise ValueError(f"'{text}' is not a number in plain digits")
+    return int(text)
 
 
-class Number(click.ParamType[int]):
-    """A whole number in ASCII digits: no sign, space, underscore or leading zero."""
+def release_version(text: str) -> Version:
+    """Read the version of a release, in PEP 440 or SemVer form."""
+    from scripts.model.versions import read_version  # noqa: PLC0415 - 60 ms
 
-    name = "number"
+    try:
+        return read_version(text)
+    except CommandError as error:
+        raise ValueError(f"{error.message}: {error.hint}") from None
 
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> int:
-        """Return the number, or fail as click's own types do."""
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch(r"0|[1-9][0-9]*", str(value)):
-            self.fail(f"'{value}' is not a number in plain digits", param, ctx)
-        return int(value)
+
+def checked_fingerprint(text: str) -> str:
+    """Read a fingerprint. An empty variable is none: what it guards would be left out."""
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(f"'{text}' is not a fingerprint that `check` printed")
+    return text
 
 
 def flag(*names: str, **settings: Any) -> Decorator:  # noqa: ANN401 - those of click
@@ -96,35 +69,6 @@ def print_rows(item: str, rows: Iterable[DataclassInstance], *properties: str) -
 def print_json(item: str, objects: list[dict[str, Any]]) -> None:
     """Print a JSON object with a list of items."""
     click.echo(json.dumps({f"{item}s": objects}, indent=2))
-
-
-def must_be_fingerprint(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> str | None:
-    """Return a fingerprint. An empty variable is none: what it guards would be left out."""
-    if text is not None and not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise click.BadParameter(f"'{text}' is not a fingerprint that `check` printed")
-    return text
-
-
-class ReleaseVersion(click.ParamType["Version"]):
-    """A version of a release, in PEP 440 or SemVer form."""
-
-    name = "version"
-
-    def convert(
-        self,
-        value: Any,  # noqa: ANN401 - click's own signature
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> Version:
-        """Return the version, or fail as click's own types do."""
-        from scripts.model.versions import read_version  # noqa: PLC0415 - 60 ms
-
-        try:
-            return read_version(str(value))
-        except CommandError as error:
-            self.fail(f"{error.message}: {error.hint}", param, ctx)
 
 
 class ExistingPath(click.Path):
@@ -151,14 +95,13 @@ def folder_option(name: str, default: str, text: str) -> Decorator:
     )
 
 
-NUMBER = Number()
-VERSION = ReleaseVersion()
 EXISTING_FOLDER = ExistingPath(exists=True, file_okay=False, path_type=Path)
 EXISTING_FILE = ExistingPath(exists=True, dir_okay=False, path_type=Path)
 # Seconds that an index is waited for: five waves of uploads, within an hour's job.
 LONGEST_WAIT = 480
-REPAIRS = LazyChoice("leanspec_build.project.keys", "REPAIRS")
-BUILDERS = LazyChoice("scripts.collect.cargo", "BUILDERS")
+# As the backend and `collect cargo` name them: `--help` does not pay for their import, 180 ms.
+REPAIRS = click.Choice(["auditwheel"])
+BUILDERS = click.Choice(["build", "zigbuild"])
 BINARIES_OPTION = click.option(
     "--binaries",
     type=EXISTING_FOLDER,

@@ -16,9 +16,9 @@ from scripts.options import (
     OPENSSL_OPTION,
     PLATFORM_OPTION,
     PROGRAM_OPTION,
-    VERSION,
     flag,
     folder_option,
+    release_version,
 )
 from scripts.tools.console import aligned, say, size
 
@@ -39,7 +39,7 @@ def collect() -> None:
 
 
 @collect.command()
-@click.argument("version", type=VERSION)
+@click.argument("version", type=release_version)
 @PROGRAM_OPTION
 @PLATFORM_OPTION
 @INTO_OPTION

@@ -13,7 +13,7 @@ import click
 
 from leanspec_launcher.commands import CommandError
 from scripts.environment import ROOT
-from scripts.options import EXISTING_FILE, flag, must_be_fingerprint
+from scripts.options import EXISTING_FILE, checked_fingerprint, flag
 
 if TYPE_CHECKING:
     from minisign import SecretKey
@@ -60,12 +60,12 @@ def _secret_key(file: Path | None) -> SecretKey:
     return read_secret(text, _password())
 
 
-def _listing(_context: click.Context, _option: click.Parameter, name: str) -> Listing:
+def _listing(name: str) -> Listing:
     """Return the list that `--add` names."""
     from .listing import Listing
 
     if name and not ADDITION.fullmatch(name):
-        raise click.BadParameter("lower-case letters, digits and hyphens, not `minisig`")
+        raise ValueError("lower-case letters, digits and hyphens, not `minisig`")
     return Listing(name)
 
 
@@ -108,14 +108,14 @@ class AssetOptions:
     "listing",
     metavar="NAME",
     default="",
-    callback=_listing,
+    type=_listing,
     help="Add only desktop bundles to a release that is out; list them in SHA256SUMS.NAME.",
 )
 @KEY_OPTION
 @click.option(
     "--assembled",
     metavar="FINGERPRINT",
-    callback=must_be_fingerprint,
+    type=checked_fingerprint,
     help="Refuse other assets than those that `check` assembled.",
 )
 @flag("--sign", help="Sign the lists of the assembled assets.")

@@ -19,12 +19,12 @@ from scripts.options import (
     DIST_OPTION,
     EXISTING_FOLDER,
     LONGEST_WAIT,
-    NUMBER,
-    VERSION,
+    checked_fingerprint,
     flag,
     json_option,
-    must_be_fingerprint,
+    number,
     print_rows,
+    release_version,
 )
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("version", type=VERSION, required=False)
+@click.argument("version", type=release_version, required=False)
 @click.option(
-    "--dev", type=NUMBER, metavar="N", help="Set development version N of the next patch."
+    "--dev", type=number, metavar="N", help="Set development version N of the next patch."
 )
 @flag("--check", "check_only", help="Change nothing; exit with 1 if a place disagrees.")
 @CARGO_OPTION
@@ -337,7 +337,7 @@ WAIT_OPTION = click.option(
 @click.option(
     "--checked",
     metavar="FINGERPRINT",
-    callback=must_be_fingerprint,
+    type=checked_fingerprint,
     help="Skip the checks for the files that passed them (see `check`).",
 )
 @flag("--allow-local", help="Allow publishing outside CI.")
@@ -440,7 +440,7 @@ def attest(dist: Path) -> None:
 
 
 @click.command(name="verify-release")
-@click.argument("version", type=VERSION)
+@click.argument("version", type=release_version)
 @INDEX_OPTION
 @SIMPLE_OPTION
 @click.option(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from leanspec_build.formats.executable import parse_executable
+from leanspec_build.project.keys import REPAIRS
 from leanspec_build.tags.platforms import host_platform_key, platform_key
 
 from leanspec_launcher._release import Wheel
@@ -21,6 +22,7 @@ from leanspec_launcher._search import local_path
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS, current
 from leanspec_launcher.commands import ISSUES
 from leanspec_launcher.verify.proof import digest
+from scripts import options
 from scripts.collect.cargo import BUILDERS, read_target
 from scripts.environment import ROOT
 from scripts.gates.commit import MAGICS
@@ -84,6 +86,11 @@ def test_every_program_has_its_project_and_its_distribution() -> None:
             home = pages["dependencies"]
         assert f"{program.distribution}=={OURS}" in home
         assert main["scripts"][program.command] == f"leanspec_launcher:{program.name}"
+
+
+def test_options_offer_every_builder_and_every_repair() -> None:
+    assert tuple(options.BUILDERS.choices) == BUILDERS
+    assert tuple(options.REPAIRS.choices) == REPAIRS
 
 
 def test_configured_builders_are_for_known_platforms() -> None:

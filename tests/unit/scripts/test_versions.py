@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import semver
 import tomlkit
@@ -25,7 +24,7 @@ from scripts.model import version_places
 from scripts.model.repository import MENTIONS, read_repository
 from scripts.model.version_places import LINE
 from scripts.model.versions import binary_version, next_dev, read_version
-from scripts.options import NUMBER
+from scripts.options import number
 from scripts.publish.cli import bump
 from scripts.tools.processes import OWN_COMMAND, clean_environment
 from tests.support.preconditions import needs
@@ -402,13 +401,13 @@ def test_a_killed_bump_is_repeated(released_tree: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [" 7", "\u0667", "1_000", "+7", "007", "7 ", "0x7", "7.0", ""]
+    "text", [" 7", "\u0667", "1_000", "+7", "007", "7 ", "0x7", "7.0", ""]
 )
-def test_a_number_is_written_in_plain_digits(number: str) -> None:
-    with pytest.raises(click.BadParameter, match="is not a number in plain digits"):
-        NUMBER.convert(number, None, None)
-    assert NUMBER.convert("0", None, None) == 0
-    assert NUMBER.convert("1000", None, None) == 1000
+def test_a_number_is_written_in_plain_digits(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number in plain digits"):
+        number(text)
+    assert number("0") == 0
+    assert number("1000") == 1000
 
 
 @needs("git")
