@@ -62,13 +62,8 @@ COMMANDS = {
 GROUPS = {name: group for group, names in COMMANDS.items() for name in names}
 # These call `extend` when their usage is right and nothing speaks against them.
 CHECK_FIRST = (
-    "check",
-    "publish",
-    "verify-release",
-    "pre-release",
-    "bench",
-    "rehearse",
-    "lock",
+    *("check", "publish", "verify-release", "pre-release"),
+    *("bench", "rehearse", "lock"),
 )
 # Set for a process that extends the environment.
 EXTENDING = "LEANSPEC_EXTENDING"
@@ -161,10 +156,8 @@ def _serves(group: Group) -> bool:
 def _contains(facts: dict[str, str], group: Group) -> bool:
     """Tell whether the environment is finished and contains a group, as it is locked now."""
     # `dev` contains every other group.
-    if facts.get("state") != FINISHED or facts["group"] not in (
-        group.value,
-        Group.DEV.value,
-    ):
+    names = (group.value, Group.DEV.value)
+    if facts.get("state") != FINISHED or facts["group"] not in names:
         return False
     return facts["locks"] == _digest_of_locks(facts["python"], Group(facts["group"]))
 

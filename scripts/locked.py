@@ -98,12 +98,8 @@ class Environment:
         return [str(self.uv), "pip", "install", "--python", str(self.python), *arguments]
 
     def _pip_command(self, *arguments: str) -> list[str]:
-        options = [
-            "install",
-            "--disable-pip-version-check",
-            "--progress-bar=off",
-            *arguments,
-        ]
+        quiet = ["--disable-pip-version-check", "--progress-bar=off"]
+        options = ["install", *quiet, *arguments]
         if _has_pip():
             # This Python's own pip installs into the other environment: 4 s less than giving the
             # environment a pip of its own.

@@ -40,16 +40,6 @@ class Package:
     integrity: str
     commit: str | None
 
-    @property
-    def source(self) -> dict[str, str]:
-        """Where its binary comes from, for `binary.json`."""
-        return {
-            "kind": "npm",
-            "package": self.name,
-            "version": self.version,
-            "integrity": self.integrity,
-        }
-
 
 def collect_npm(
     version: str,
@@ -85,12 +75,18 @@ def collect_npm(
         fetch = partial(_fetch, npm, folder)
         files = map_in_threads(fetch, packages, AT_ONCE)
     for package, file in zip(packages, files, strict=True):
+        source = {
+            "kind": "npm",
+            "package": package.name,
+            "version": version,
+            "integrity": package.integrity,
+        }
         staging.add(
             package.project,
             package.platform,
             file,
-            version=package.version,
-            source=package.source,
+            version=version,
+            source=source,
             commit=package.commit,
             called=f"`{file.name}` of `{package.name}@{package.version}`",
         )

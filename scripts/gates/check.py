@@ -12,22 +12,9 @@ from typing import Any
 
 from scripts.environment import ROOT
 from scripts.index.built import index_of
+from scripts.model import gates
 from scripts.model.files import File, fingerprint, read_files, snapshot
 from scripts.model.finding import Finding, Gate, to_its_end
-from scripts.model.gates import (
-    BINARIES,
-    GITHUB_RELEASE,
-    INDEX_RULES,
-    LAYOUT,
-    MCP_REGISTRY,
-    OPENSSL,
-    PAGES,
-    RUNS,
-    SAME_BYTES,
-    SET,
-    TREE,
-    TYPESCRIPT,
-)
 from scripts.model.openssl import read_openssl
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.programs import PROJECTS
@@ -65,23 +52,23 @@ def check(
     files, strange = read_files(dist)
     plan = binaries.plan_of(plan, files)
     # In this order: the cheapest first.
-    gates: dict[str, Gate] = {
-        TREE: lambda: tree.repository(plan, ROOT, cargo),
-        MCP_REGISTRY: lambda: mcp_registry(plan, ROOT, files),
-        SET: lambda: expected_set(plan, files, strange),
-        BINARIES: lambda: binaries.binaries(plan, files, sources),
-        OPENSSL: lambda: openssl_gate(read_openssl(), files),
-        PAGES: lambda: pages_gate(files),
-        TYPESCRIPT: lambda: typescript_gate(typescript_release()),
-        LAYOUT: lambda: layout(files),
-        INDEX_RULES: lambda: index_rules(files),
-        SAME_BYTES: lambda: same_bytes(files, collected, is_draft=plan.is_draft),
-        RUNS: lambda: _installs(plan, files),
+    checks: dict[str, Gate] = {
+        gates.TREE: lambda: tree.repository(plan, ROOT, cargo),
+        gates.MCP_REGISTRY: lambda: mcp_registry(plan, ROOT, files),
+        gates.SET: lambda: expected_set(plan, files, strange),
+        gates.BINARIES: lambda: binaries.binaries(plan, files, sources),
+        gates.OPENSSL: lambda: openssl_gate(read_openssl(), files),
+        gates.PAGES: lambda: pages_gate(files),
+        gates.TYPESCRIPT: lambda: typescript_gate(typescript_release()),
+        gates.LAYOUT: lambda: layout(files),
+        gates.INDEX_RULES: lambda: index_rules(files),
+        gates.SAME_BYTES: lambda: same_bytes(files, collected, is_draft=plan.is_draft),
+        gates.RUNS: lambda: _installs(plan, files),
     }
     if github:
-        gates[GITHUB_RELEASE] = lambda: github(plan, files)
+        checks[gates.GITHUB_RELEASE] = lambda: github(plan, files)
     result: list[Finding] = []
-    for name, gate in gates.items():
+    for name, gate in checks.items():
         with step(name) as work:
             findings = [_named(name, finding) for finding in to_its_end(name, gate)]
             work.failed = not all(finding.passed for finding in findings)
