@@ -4,14 +4,13 @@ Python runs each `.pth` file of an environment at every start, and a file that n
 left behind when a distribution is removed.
 """
 
-import base64
 import csv
-import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from leanspec_build.archives import UNREADABLE
+from leanspec_build.wheel_record import record_line
 
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
@@ -63,16 +62,10 @@ def _problems(file: File) -> Iterator[Finding]:
         elif entry.partition("/")[0] not in folders:
             expected = f"a file in {' or '.join(sorted(folders))}"
             yield problem(GATE, subject, expected, "a file next to them")
-        elif rows.get(entry) != _row(data):
+        elif rows.get(entry) != record_line(entry, data)[1]:
             yield problem(GATE, subject, "its checksum in RECORD", rows.get(entry))
     for entry in rows.keys() - contents.keys() - {f"{dist_info(file)}/RECORD"}:
         yield problem(GATE, f"{name}: {entry}", "a file, as RECORD says", "none")
-
-
-def _row(data: bytes) -> str:
-    """Return a checksum as RECORD states it (Recording installed projects)."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest())
-    return f"sha256={digest.decode().rstrip('=')}"
 
 
 def foreign_files(environment: Path, gate: str) -> Iterator[Finding]:

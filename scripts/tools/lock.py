@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from packaging.dependency_groups import resolve_dependency_groups
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -85,7 +86,7 @@ def read_lock(path: Path) -> list[LockEntry]:
 def group_requirements(group: Group, root: Path = ROOT) -> list[Requirement]:
     """Return what a group asks for; if it builds, also what the backend needs, its extras included."""
     groups = _manifest(root / "pyproject.toml")["dependency-groups"]
-    texts = [*_members(groups, group.value)]
+    texts = [*resolve_dependency_groups(groups, group.value)]
     if group.builds:
         project = _manifest(root / "build_backend/pyproject.toml")["project"]
         extras = project.get("optional-dependencies", {})
@@ -95,15 +96,6 @@ def group_requirements(group: Group, root: Path = ROOT) -> list[Requirement]:
 
 def _manifest(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text("utf-8"))
-
-
-def _members(groups: Mapping[str, list[Any]], name: str) -> Iterator[str]:
-    """Yield the requirements of a group, and those of the groups that it includes."""
-    for member in groups[name]:
-        if isinstance(member, str):
-            yield member
-        else:
-            yield from _members(groups, member["include-group"])
 
 
 def follow(
