@@ -12,6 +12,7 @@ from pathlib import Path
 from leanspec_build.archives import Bounds
 
 from leanspec_launcher.commands import CommandError
+from leanspec_launcher.verify.proof import digest
 from scripts.model.openssl import OpenSSL
 from scripts.tools.console import say, step
 from scripts.tools.processes import (
@@ -98,8 +99,8 @@ def cargo_environment(
 def _name(pin: OpenSSL, target: str) -> str:
     """Name what is built by everything that it depends on."""
     inputs = [pin.sha256, importlib.metadata.version("ziglang"), OPTIONS, EPOCH]
-    digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
-    return f"{pin.version}-{target}-{digest[:16]}"
+    sha256 = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+    return f"{pin.version}-{target}-{sha256[:16]}"
 
 
 def _archive(pin: OpenSSL, source: Path | None, work: Path) -> Path:
@@ -115,8 +116,7 @@ def _archive(pin: OpenSSL, source: Path | None, work: Path) -> Path:
         raise CommandError(
             f"cannot read the source of OpenSSL {pin.version}: {error}", hint=SOURCE
         ) from None
-    with archive.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    sha256 = digest(str(archive))
     if sha256 != pin.sha256:
         raise CommandError(
             f"`{source or pin.url}` has the sha256 `{sha256}`, expected `{pin.sha256}`"

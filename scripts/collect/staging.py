@@ -126,7 +126,12 @@ def staged(base: Path, *, keep: bool = False) -> Iterator[Staging]:
                 "there was nothing to collect",
                 hint="name another version, program or platform",
             )
-        others = _take_over(base, staging) if keep else []
+        others = []
+        for project, platform, path in _places(base) if keep else ():
+            target = binary_path(staging.root, project.program, platform)
+            if not target.exists():
+                others.append(read_record(path, project, platform))
+                shutil.copytree(path.parent, target.parent)
         _must_be_one_release([*staging.collected, *others])
         _swap(staging.root, base)
 
@@ -176,17 +181,6 @@ def read_record(path: Path, project: ProgramProject, platform: Platform) -> Coll
             f"`{path}` has the sha256 `{sha256}`, expected `{collected.sha256}`", hint=hint
         )
     return collected
-
-
-def _take_over(base: Path, staging: Staging) -> list[Collected]:
-    """Copy the binaries of other programs and platforms; return their records."""
-    records = []
-    for project, platform, path in _places(base):
-        target = binary_path(staging.root, project.program, platform)
-        if not target.exists():
-            records.append(read_record(path, project, platform))
-            shutil.copytree(path.parent, target.parent)
-    return records
 
 
 def _must_be_one_release(collected: list[Collected]) -> None:

@@ -19,7 +19,6 @@ from pypi_simple import (
     ACCEPT_ANY,
     PYPI_SIMPLE_ENDPOINT,
     NoSuchProjectError,
-    ProjectPage,
     PyPISimple,
     UnsupportedContentTypeError,
     UnsupportedRepoVersionError,
@@ -181,9 +180,18 @@ class IndexClient:
         has_files = any(package.package_type for package in page.packages)
         if not has_files and page.repository_version is None:
             raise _no_page(self.index, "it lists no file and states no version of the API")
-        return IndexProject(
-            _files_of(page), page.status or "active", page.status_reason or ""
-        )
+        files = {
+            package.filename: Served(
+                name=package.filename,
+                sha256=(package.digests or {}).get("sha256"),
+                url=package.url,
+                is_yanked=bool(package.is_yanked),
+                uploaded=package.upload_time,
+                provenance=package.provenance_url,
+            )
+            for package in page.packages
+        }
+        return IndexProject(files, page.status or "active", page.status_reason or "")
 
     def versions(self, project: str, *, attempts: int = ATTEMPTS) -> list[Version]:
         """Return the versions that the index has files of, lowest first."""
@@ -263,20 +271,6 @@ def _no_page(index: Index, cause: object) -> CommandError:
         f"`{index}` answered with something else than a project's page: {words}",
         hint="open that URL in a browser: a network that wants a login answers for everybody",
     )
-
-
-def _files_of(page: ProjectPage) -> dict[str, Served]:
-    return {
-        package.filename: Served(
-            name=package.filename,
-            sha256=(package.digests or {}).get("sha256"),
-            url=package.url,
-            is_yanked=bool(package.is_yanked),
-            uploaded=package.upload_time,
-            provenance=package.provenance_url,
-        )
-        for package in page.packages
-    }
 
 
 def predicate_types(attestations: Iterable[dict[str, Any]]) -> frozenset[str]:

@@ -66,7 +66,13 @@ def write_pins(
         others |= foreign_names
         result.append(pins)
     if others:
-        _download(others, wheels)
+        # Locked wheels, from the index that pip is configured with.
+        lock = folder / "others.lock"
+        lock.write_text(_locked(others), "utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", *EXACTLY]
+        command += ["--dest", str(wheels), "--requirement", str(lock)]
+        download = capture(command, env=clean_environment())
+        must_succeed(download, "`pip download` of what lean-spec needs")
     return result
 
 
@@ -111,16 +117,6 @@ def _ours(root: Requirement, names: set[str], files: list[File]) -> str:
             line = str(root) if is_root else f"{file.distribution}=={file.version}"
             lines.setdefault(line, []).append(f"--hash=sha256:{file.sha256()}")
     return "".join(f"{line} {' '.join(hashes)}\n" for line, hashes in lines.items())
-
-
-def _download(names: set[str], folder: Path) -> None:
-    """Download locked wheels from the index that pip is configured with."""
-    lock = folder.with_suffix(".lock")
-    lock.write_text(_locked(names), "utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", *EXACTLY]
-    command += ["--dest", str(folder), "--requirement", str(lock)]
-    download = capture(command, env=clean_environment())
-    must_succeed(download, "`pip download` of what lean-spec needs")
 
 
 def _locked(names: set[str]) -> str:

@@ -78,12 +78,11 @@ def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
     """
     columns = zip_longest(*rows, fillvalue="")
     widths = [max(len(unstyle(cell)) for cell in column) for column in columns]
-    return [indent + _line(row, widths) for row in rows]
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = []
-    for cell, width in zip(row, widths, strict=False):
-        padding = " " * (width - len(unstyle(cell)))
-        cells.append(cell + padding)
-    return "  ".join(cells).rstrip()
+    lines = []
+    for row in rows:
+        cells = []
+        for cell, width in zip(row, widths, strict=False):
+            padding = " " * (width - len(unstyle(cell)))
+            cells.append(cell + padding)
+        lines.append(indent + "  ".join(cells).rstrip())
+    return lines

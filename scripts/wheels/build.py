@@ -102,7 +102,11 @@ def build_wheels(
                 "lean-spec and the stubs are skipped: they describe all programs and platforms"
             )
         else:
-            pins = _pins(requests, files)
+            pins: ReleasePins = {}
+            for request, wheel in zip(requests, files, strict=True):
+                project, platform = request.project, request.platform
+                program = pins.setdefault(project.name, {})
+                program[platform.key] = wheel_pins(wheel, project, platform)
             record = read_collected_pages(base)
             files += _build_stubs(requests, files, folder)
             files += _build_pages(base, folder) if record else []
@@ -286,15 +290,6 @@ def _build_pages(base: Path, out: Path) -> list[Path]:
 
 def _platform_tags(wheel: Path) -> list[str]:
     return sorted({tag.platform for tag in parse_wheel_filename(wheel.name)[3]})
-
-
-def _pins(requests: list[BuildRequest], wheels: list[Path]) -> ReleasePins:
-    pins: ReleasePins = {}
-    for request, wheel in zip(requests, wheels, strict=True):
-        project, platform = request.project, request.platform
-        program = pins.setdefault(project.name, {})
-        program[platform.key] = wheel_pins(wheel, project, platform)
-    return pins
 
 
 def _tools(requests: list[BuildRequest]) -> dict[str, dict[str, str]]:
