@@ -420,7 +420,8 @@ def _outputs(messages: str) -> Iterator[tuple[str, Path]]:
 def _built_file(workspace: Workspace, crate: Crate, target: CargoTarget) -> Path:
     profile = workspace.profile
     # The output of cargo's profile `dev` is in `debug`, that of another in a folder of its name.
-    folder = Path(target.triple, {"dev": "debug"}.get(profile, profile))
+    output = "debug" if profile == "dev" else profile
+    folder = Path(target.triple, output)
     name = crate.binary_name + target.platform.suffix
     file = workspace.target_directory / folder / name
     if not file.exists():

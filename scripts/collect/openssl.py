@@ -99,7 +99,8 @@ def cargo_environment(
 def _name(pin: OpenSSL, target: str) -> str:
     """Name what is built by everything that it depends on."""
     inputs = [pin.sha256, importlib.metadata.version("ziglang"), OPTIONS, EPOCH]
-    sha256 = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+    text = json.dumps(inputs)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
     return f"{pin.version}-{target}-{sha256[:16]}"
 
 

@@ -239,7 +239,8 @@ def _wheels(dist: Path, binaries: Path, new: Path, plan: Plan) -> Iterator[Asset
 
 def _bill(file: File, binaries: Path, new: Path, plan: Plan) -> Asset:
     binary = read_binary(file)
-    collected = digest(str(binary_path(binaries, binary.program, binary.platform)))
+    path = binary_path(binaries, binary.program, binary.platform)
+    collected = digest(str(path))
     record = binary.record
     origin = record["grafted"]["from"] if "grafted" in record else record
     if origin["sha256"] != collected:

@@ -143,8 +143,8 @@ class Listing:
             yield new
             names = {path.name for path in new.iterdir()}
             # The manifest last: it states which files an earlier run wrote.
-            for path in sorted(new.iterdir(), key=lambda path: path.name == self.manifest):
-                path.replace(out / path.name)
+            for name in (*sorted(names - {self.manifest}), self.manifest):
+                (new / name).replace(out / name)
             for path in out.iterdir():
                 if path.is_file() and path.name not in names:
                     path.unlink()

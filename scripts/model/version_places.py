@@ -5,7 +5,7 @@ import datetime as dt
 import json
 import os
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,8 @@ class Edit:
 
     def __init__(self, path: Path, root: Path) -> None:
         self.path = path
-        self.file = Path(os.path.relpath(path, root)).as_posix()
+        name = os.path.relpath(path, root)
+        self.file = Path(name).as_posix()
         self.places: list[VersionPlace] = []
         with self.reading():
             # With its own line endings, so that they are kept when it is written back.
@@ -98,7 +99,8 @@ class Edit:
 
 def home_version(root: Path = ROOT) -> Version:
     """Return the version of the project."""
-    return Version(str(Edit(root / HOME, root).toml()["project"]["version"]))
+    home = Edit(root / HOME, root).toml()
+    return Version(str(home["project"]["version"]))
 
 
 def planned(
@@ -115,20 +117,25 @@ def planned(
     home, sources = read_repository(root), read_repository(root, "sources")
     projects = [root / HOME, root / "build_backend/pyproject.toml"]
     projects += sorted((root / "platform_wheels").glob("*/pyproject.toml"))
-    edits = [_project(Edit(path, root), version, home, root) for path in projects]
+    edits = [_project(edit, version, home, root) for edit in _opened(projects, root)]
     # A dev version is for no user: it has no heading, and no public index has it.
     if not version.is_devrelease:
         changelog = Edit(root / "CHANGELOG.md", root)
         edits.append(_changelog(changelog, version, is_new=is_new))
         pages = [root / name for name in NAMES_PLATFORMS]
-        existing = [Edit(path, root) for path in pages if path.exists()]
-        edits += [_platforms(page, version, root) for page in existing]
+        existing = [page for page in pages if page.exists()]
+        edits += [_platforms(edit, version, root) for edit in _opened(existing, root)]
         recipes = sorted(root.glob("docs/recipes/[!.]*"))
-        edits += [_recipe(Edit(path, root), str(version)) for path in recipes]
-    edits.append(_server(Edit(root / "server.json", root), version, home))
-    files = dict.fromkeys(mention.file for mention in MENTIONS)
-    edits += [_mentions(Edit(root / file, root), home, sources) for file in files]
+        edits += [_recipe(edit, str(version)) for edit in _opened(recipes, root)]
+    server = Edit(root / "server.json", root)
+    edits.append(_server(server, version, home))
+    files = dict.fromkeys(root / mention.file for mention in MENTIONS)
+    edits += [_mentions(edit, home, sources) for edit in _opened(files, root)]
     return edits + (_cargo(cargo, binary_version(version)) if cargo else [])
+
+
+def _opened(paths: Iterable[Path], root: Path) -> list[Edit]:
+    return [Edit(path, root) for path in paths]
 
 
 def apply(edits: list[Edit]) -> list[Edit]:
@@ -236,10 +243,12 @@ def _follow_repository(edit: Edit, table: Node, home: Repository) -> None:
 def _platforms(edit: Edit, version: Version, root: Path) -> Edit:
     """List the platforms of a release, as its plan has them."""
     match = LINE.search(edit.before)
-    if match or edit.file == NAMES_PLATFORMS[0]:
+    if match:
         line = platform_line(version, root)
-        edit.note("platforms", match[0] if match else "no such line", line)
-        edit.after = edit.before.replace(match[0], line) if match else edit.before
+        edit.note("platforms", match[0], line)
+        edit.after = edit.before.replace(match[0], line)
+    elif edit.file == NAMES_PLATFORMS[0]:
+        edit.note("platforms", "no such line", platform_line(version, root))
     return edit
 
 
@@ -301,7 +310,11 @@ def _recipe(edit: Edit, version: str) -> Edit:
     """Set the exact version that a recipe installs."""
     for pin in RECIPE.findall(edit.before):
         edit.note("version", pin, version)
-    edit.after = RECIPE.sub(lambda pin: pin[0].replace(pin[1], version), edit.before)
+
+    def with_version(pin: re.Match[str]) -> str:
+        return pin[0].replace(pin[1], version)
+
+    edit.after = RECIPE.sub(with_version, edit.before)
     return edit
 
 
@@ -352,7 +365,8 @@ def _cargo(workspace: Path, version: str) -> list[Edit]:
     workspace = workspace.resolve()  # as cargo names its manifests: without `..`
     members = _members(workspace)
     manifests = dict.fromkeys([workspace / "Cargo.toml", *members.values()])
-    edits = [_manifest(Edit(path, workspace), members, version) for path in manifests]
+    opened = _opened(manifests, workspace)
+    edits = [_manifest(edit, members, version) for edit in opened]
     lock = workspace / "Cargo.lock"
     if lock.exists():
         edits.append(_lock(Edit(lock, workspace), members, version))

@@ -70,9 +70,10 @@ def commit_version(version: Version) -> None:
 def _in_changelog() -> list[Version]:
     name, versions = "CHANGELOG.md", []
     # Of the last commit, if there is one: a `bump` that was killed has changed the present file.
-    run = capture([find_program("git"), "-C", str(ROOT), "show", f"HEAD:./{name}"])
-    is_committed = run.returncode == 0
-    changelog = run.stdout if is_committed else (ROOT / name).read_text("utf-8")
+    git = find_program("git")
+    run = capture([git, "-C", str(ROOT), "show", f"HEAD:./{name}"])
+    present = (ROOT / name).read_text("utf-8")
+    changelog = run.stdout if run.returncode == 0 else present
     for text in version_places.released(changelog):
         try:
             versions.append(Version(text))

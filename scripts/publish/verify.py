@@ -128,7 +128,8 @@ def _against_npm(plan: Plan, files: list[File], folder: Path) -> Iterator[Findin
             published, fresh = folder / "published-pages", folder / "npm-pages"
             unpack_pages(file.path, published)
             collect_pages(read_pages(), fresh)
-            digests = [tree_digest(str(pages_folder(base))) for base in (fresh, published)]
+            folders = [pages_folder(base) for base in (fresh, published)]
+            digests = [tree_digest(str(pages)) for pages in folders]
             yield compare("against npm", file.path.name, *digests)
         if file.kind != FileKind.PLATFORM:
             continue

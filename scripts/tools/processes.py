@@ -85,7 +85,8 @@ def show(
     read: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that reports its own progress to the user; with `read`, return its output."""
-    return _run(command, cwd=cwd, env=env, stdout=subprocess.PIPE if read else None)
+    stdout = subprocess.PIPE if read else None
+    return _run(command, cwd=cwd, env=env, stdout=stdout)
 
 
 def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:  # noqa: ANN401 - those of Popen

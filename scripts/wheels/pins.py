@@ -111,6 +111,7 @@ def render_pins(  # noqa: PLR0913 - one argument per pin
             wheels[name][key] = wheel.wheel
             if wheel.libraries:
                 libraries[wheel.executable] = wheel.libraries
+    outlines = {adapter: dict(table) for adapter, table in tools.items()}
     values = {
         "version": version,
         "binaries": binary_version(version) if version else "",
@@ -119,7 +120,7 @@ def render_pins(  # noqa: PLR0913 - one argument per pin
         "pages": pages,
         "wheels": wheels,
         "files": files,
-        "tools": {adapter: dict(outlines) for adapter, outlines in tools.items()},
+        "tools": outlines,
         "keys": keys,
         "typescript": typescript,
     }
