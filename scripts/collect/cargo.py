@@ -11,7 +11,6 @@ from typing import Any
 from leanspec_launcher._tables import PLATFORMS, Platform, current
 from leanspec_launcher.commands import CommandError
 from scripts.model.manifest import read_manifest
-from scripts.model.openssl import MARKER, OpenSSL, has_crate, read_openssl
 from scripts.model.programs import ProgramProject
 from scripts.model.version_places import must_be_workspace
 from scripts.tools.console import say
@@ -25,7 +24,14 @@ from scripts.tools.processes import (
 )
 from scripts.tools.reasons import quoted, reason
 
-from .openssl import cargo_environment, static_openssl
+from .openssl import (
+    MARKER,
+    OpenSSL,
+    cargo_environment,
+    has_crate,
+    read_openssl,
+    static_openssl,
+)
 from .reported import reported_here
 from .staging import Staging, integrity
 

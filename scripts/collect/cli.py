@@ -166,10 +166,8 @@ def pages(into: Path, *, notices: bool) -> None:
     Example:
       python3 -m scripts collect pages
     """
-    from scripts.model.pages import read_pages
-
     from .notices import write_notices
-    from .pages import collect_pages
+    from .pages import collect_pages, read_pages
 
     planned = read_pages()
     if notices:

@@ -9,10 +9,11 @@ import tempfile
 from pathlib import Path
 
 from leanspec_launcher.commands import CommandError
-from scripts.model.pages import PROJECT, Pages
 from scripts.tools.console import step
 from scripts.tools.processes import capture, find_program, must_succeed
 from scripts.tools.work_folder import replacing
+
+from .pages import PROJECT, Pages
 
 NAME = "THIRD_PARTY_NOTICES.txt"
 PREFIXES = ("licence", "license", "copying", "notice")

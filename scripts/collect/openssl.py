@@ -1,5 +1,6 @@
-"""OpenSSL as static libraries for a Linux target, built by the zig that links the programs."""
+"""The OpenSSL that programs for Linux are linked with: its pin, and static libraries by the zig that links them."""
 
+import datetime as dt
 import hashlib
 import importlib.metadata
 import json
@@ -7,13 +8,15 @@ import os
 import shlex
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from leanspec_build.archives import Bounds
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
-from scripts.model.openssl import OpenSSL
+from scripts.environment import ROOT
+from scripts.model.manifest import release_table
 from scripts.tools.console import say, step
 from scripts.tools.processes import (
     capture,
@@ -25,6 +28,14 @@ from scripts.tools.work_folder import work_folder
 
 from .archive import extract_files
 
+TABLE = "[tool.leanspec-release.openssl]"
+# The crate that every other one reaches OpenSSL through.
+CRATE = "openssl-sys"
+# It contains OpenSSL's own source, and states its version.
+VENDORED_CRATE = "openssl-src"
+# The name by which OpenSSL 3 calls the algorithms that it contains: a program into which it is
+# linked has it, and one that uses the system's OpenSSL has not.
+MARKER = b"OpenSSL Default Provider"
 # The source has 6,000 files of 145 MB together; of these, 90 MB are its tests.
 BOUNDS = Bounds(20_000, 256 * 1024 * 1024, 512 * 1024 * 1024)
 LARGEST_ARCHIVE = 128 * 1024 * 1024
@@ -48,6 +59,46 @@ PROGRAMS = (
     "OpenSSL is built with both: `apt-get install perl make`, or `dnf install perl make`"
 )
 SOURCE = "name the right file with `--openssl FILE` or `LEANSPEC_OPENSSL_SOURCE`"
+
+
+@dataclass(frozen=True)
+class OpenSSL:
+    """A version of OpenSSL, by its source archive."""
+
+    version: str
+    sha256: str
+    url: str
+    pinned: dt.date
+    """The day on which the version was chosen."""
+    advisory: str = ""
+    """What is known to be wrong with it."""
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What `binary.json` states of it."""
+        return {"name": "openssl", "version": self.version, "sha256": self.sha256}
+
+
+def read_openssl(root: Path = ROOT) -> OpenSSL:
+    """Return the pinned OpenSSL; raises CommandError if the pin is not complete."""
+    try:
+        pin = OpenSSL(**release_table(root).get("openssl", {}))
+    except TypeError as error:
+        raise CommandError(
+            f"`pyproject.toml`, {TABLE}: {str(error).partition(' ')[2]}",
+            hint="state `version`, `sha256`, `url`, `pinned` and perhaps `advisory`",
+        ) from None
+    if not isinstance(pin.pinned, dt.date):
+        raise CommandError(
+            f"`pyproject.toml`, {TABLE}: `pinned` is not a date",
+            hint="write it without quotation marks, as in `pinned = 2026-11-29`",
+        )
+    return pin
+
+
+def has_crate(packages: list[dict[str, str | None]], name: str = CRATE) -> bool:
+    """Tell whether a crate is one of the packages that a program is built from."""
+    return any(package["name"] == name for package in packages)
 
 
 def static_openssl(pin: OpenSSL, target: str, source: Path | None = None) -> Path:

@@ -1,16 +1,18 @@
-"""The pages of the web UI, from the npm package that the release plan names."""
+"""The pages of the web UI, from the npm package that the release plan names, and where they lie."""
 
 import json
 import re
 import shutil
 import tempfile
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import INDEX, RECORD, files_of, tree_digest
-from leanspec_launcher.web.place import FOLDER
-from scripts.model.pages import PACKAGE, Pages, pages_folder, pages_record
+from leanspec_launcher.web.place import FOLDER, UI
+from scripts.environment import ROOT
+from scripts.model.manifest import release_table
 from scripts.tools.console import say, size, step
 from scripts.tools.processes import find_program
 from scripts.tools.reasons import reason
@@ -19,10 +21,53 @@ from scripts.tools.work_folder import work_folder
 from .archive import extract_files
 from .npm import fetch_archive
 
+PACKAGE = UI.package
+PROJECT = ROOT / "platform_wheels/ui"
 INSIDE = PurePosixPath("package/dist")
 # What the application loads. The rest of `dist/` is the same code once more, as a library for other
 # applications: a third of the archive.
 NEEDED = re.compile(r"index\.html|(assets|icons)/.+|[^/]+\.(svg|ico)")
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages that a release carries, as the plan states them."""
+
+    package: str
+    version: str
+    integrity: str
+    reason: str
+    """Why these pages, if they are not of the release's own version."""
+    missing_api: tuple[str, ...]
+    """The API paths that the pages ask for and the web server does not have."""
+
+
+def read_pages(root: Path = ROOT) -> Pages:
+    """Return the pages of the release plan; raises CommandError if it does not state them all."""
+    table = release_table(root).get("pages", {})
+    try:
+        return Pages(
+            package=str(table["package"]),
+            version=str(table["version"]),
+            integrity=str(table["integrity"]),
+            reason=str(table["reason"]),
+            missing_api=tuple(table["missing-api"]),
+        )
+    except KeyError as error:
+        raise CommandError(
+            f"`pyproject.toml` has no `{error.args[0]}` under [tool.leanspec-release.pages]",
+            hint="state `package`, `version`, `integrity`, `reason` and `missing-api`",
+        ) from None
+
+
+def pages_folder(base: Path) -> Path:
+    """Return where a binaries directory has the pages."""
+    return base / "ui" / FOLDER
+
+
+def pages_record(base: Path) -> Path:
+    """Return where a binaries directory has the record of the pages."""
+    return base / "ui" / RECORD
 
 
 def collect_pages(pages: Pages, base: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
 from scripts.collect.cargo import collect_cargo, host
-from scripts.collect.pages import collect_pages, read_collected_pages
+from scripts.collect.pages import collect_pages, read_collected_pages, read_pages
 from scripts.collect.staging import read_collected, staged
 from scripts.environment import ROOT
 from scripts.gates import installation
@@ -21,7 +21,6 @@ from scripts.index.built import index_of
 from scripts.index.pins import write_pins
 from scripts.model.files import read_files
 from scripts.model.finding import Finding, confirm, counted, problem, wrong_facts
-from scripts.model.pages import read_pages
 from scripts.model.plan import SOURCES, VALIDATE, Plan, read_plan
 from scripts.model.programs import MAIN, PROJECTS, load_programs
 from scripts.model.version_places import VersionPlace, planned

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scripts.collect.openssl import read_openssl
 from scripts.environment import ROOT
 from scripts.index.built import index_of
 from scripts.model import gates
 from scripts.model.files import File, fingerprint, read_files, snapshot
 from scripts.model.finding import Finding, Gate, to_its_end
-from scripts.model.openssl import read_openssl
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.programs import PROJECTS
 from scripts.tools.console import step

@@ -14,11 +14,11 @@ from leanspec_build.wheel_record import record_line
 
 from leanspec_launcher._tables import PROGRAMS
 from leanspec_launcher.commands import CommandError
+from scripts.collect.pages import PACKAGE
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, confirm_unless, problem
 from scripts.model.gates import LAYOUT as GATE
 from scripts.model.metadata import dist_info
-from scripts.model.pages import PACKAGE
 from scripts.model.programs import MAIN, MCP_COMMAND, PAGES
 
 STARTUP = ".pth"

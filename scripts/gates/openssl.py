@@ -5,10 +5,10 @@ import zipfile
 from collections.abc import Iterator
 
 from leanspec_launcher.commands import CommandError
+from scripts.collect.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, gap, problem
 from scripts.model.gates import OPENSSL as GATE
-from scripts.model.openssl import MARKER, VENDORED_CRATE, OpenSSL, has_crate
 
 from .binaries import RecordedBinary, read_binary
 

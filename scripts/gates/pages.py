@@ -15,11 +15,11 @@ from pathlib import Path
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
 from leanspec_launcher.web.pages import RECORD
 from leanspec_launcher.web.place import FOLDER
+from scripts.collect.pages import PACKAGE, read_pages
 from scripts.collect.reported import runs_here
 from scripts.model.files import File, FileKind
 from scripts.model.finding import Finding, compare, confirm, gap, problem
 from scripts.model.gates import PAGES as GATE
-from scripts.model.pages import PACKAGE, read_pages
 from scripts.tools.processes import program_environment
 
 from .binaries import unpack_binary

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from leanspec_launcher._tables import PLATFORMS
 from leanspec_launcher.commands import CommandError
-from scripts.model.pages import read_pages
+from scripts.collect.pages import read_pages
 from scripts.model.plan import REBUILD, Plan
 from scripts.model.programs import load_programs
 from scripts.model.version_places import HEADING

@@ -15,7 +15,7 @@ from leanspec_launcher.commands import CommandError
 from leanspec_launcher.verify.proof import digest
 from leanspec_launcher.web.pages import tree_digest
 from scripts.collect.npm import collect_npm
-from scripts.collect.pages import collect_pages, unpack_pages
+from scripts.collect.pages import collect_pages, pages_folder, read_pages, unpack_pages
 from scripts.collect.staging import staged
 from scripts.gates.binaries import plan_of, read_binary
 from scripts.gates.expected_set import Member, expected, expected_set
@@ -26,7 +26,6 @@ from scripts.index.client import Index, IndexClient, looks, version_of
 from scripts.index.served import fetch
 from scripts.model.files import File, FileKind, read_files, read_name
 from scripts.model.finding import Finding, compare, confirm, gap, problem, to_its_end
-from scripts.model.pages import pages_folder, read_pages
 from scripts.model.plan import SOURCES, Plan, read_plan
 from scripts.model.programs import DISTRIBUTIONS, MAIN, binary_path, load_programs
 from scripts.model.versions import binary_version

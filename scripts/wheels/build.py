@@ -19,11 +19,10 @@ from leanspec_launcher._tables import PLATFORMS, PROGRAMS, Platform
 from leanspec_launcher.commands import CommandError
 from leanspec_launcher.web.pages import RECORD as PAGES_RECORD
 from leanspec_launcher.web.place import FOLDER as PAGES_FOLDER
-from scripts.collect.pages import read_collected_pages
+from scripts.collect import pages
 from scripts.collect.reported import reported_tools, runs_here
 from scripts.collect.staging import read_collected
 from scripts.environment import ROOT
-from scripts.model import pages
 from scripts.model.plan import Plan, read_plan, typescript_release
 from scripts.model.programs import (
     DISTRIBUTIONS,
@@ -107,7 +106,7 @@ def build_wheels(
                 project, platform = request.project, request.platform
                 program = pins.setdefault(project.name, {})
                 program[platform.key] = wheel_pins(wheel, project, platform)
-            record = read_collected_pages(base)
+            record = pages.read_collected_pages(base)
             files += _build_stubs(requests, files, folder)
             files += _build_pages(base, folder) if record else []
             sha256 = str(record["sha256"]) if record else ""

@@ -24,9 +24,9 @@ from leanspec_launcher.commands import ISSUES
 from leanspec_launcher.verify.proof import digest
 from scripts import options
 from scripts.collect.cargo import BUILDERS, read_target
+from scripts.collect.pages import PROJECT as PAGES
 from scripts.environment import ROOT
 from scripts.gates.commit import MAGICS
-from scripts.model.pages import PROJECT as PAGES
 from scripts.model.plan import read_plan
 from scripts.model.programs import load_programs, main_project
 from scripts.model.version_places import LINE, read_floors

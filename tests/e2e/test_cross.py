@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 from packaging.version import Version
 
-from scripts.model.openssl import read_openssl
+from scripts.collect.openssl import read_openssl
 from scripts.tools.processes import clean_environment, own_program
 from tests.support import openssl
 from tests.support.downloads import serving, write_certificate

@@ -22,10 +22,10 @@ import yaml
 from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS, PROGRAMS
+from scripts.collect.openssl import read_openssl
 from scripts.index.built import installer_settings
 from scripts.index.client import Index, IndexClient
 from scripts.model.files import read_files
-from scripts.model.openssl import read_openssl
 from scripts.model.programs import DISTRIBUTIONS, load_programs
 from scripts.model.repository import read_repository
 from scripts.model.versions import binary_version, next_dev

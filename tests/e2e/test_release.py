@@ -11,10 +11,10 @@ import pytest
 from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS
+from scripts.collect.pages import PACKAGE
 from scripts.environment import ROOT
 from scripts.gates.pages import pages_gate
 from scripts.model.files import File, FileKind, read_files
-from scripts.model.pages import PACKAGE
 from scripts.model.version_places import home_version, planned
 from scripts.model.versions import next_dev
 from scripts.tools.processes import capture, clean_environment

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from scripts.collect.pages import read_pages
 from scripts.environment import ROOT
 from scripts.gates.pages import PATH
-from scripts.model.pages import read_pages
 from tests.support.installers import install_with_pip
 from tests.support.preconditions import require
 from tests.support.releases import Scripts

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.model.openssl import read_openssl
+from scripts.collect.openssl import read_openssl
 from tests.support import debian
 from tests.support.preconditions import missing
 from tests.support.surroundings import once

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from leanspec_launcher.web.pages import tree_digest
-from scripts.model.pages import Pages, pages_folder, pages_record, read_pages
+from scripts.collect.pages import Pages, pages_folder, pages_record, read_pages
 from tests.support.registry import Registry, integrity, package
 
 INDEX = '<!doctype html><title>LeanSpec</title><script src="/assets/app.js"></script>\n'

@@ -13,9 +13,9 @@ import tomlkit
 from packaging.version import Version
 
 from leanspec_launcher._tables import PLATFORMS, current
+from scripts.collect.pages import read_pages
 from scripts.environment import ROOT
 from scripts.model import version_places
-from scripts.model.pages import read_pages
 from scripts.model.plan import Plan, read_plan
 from tests.support.pages import put_pages
 from tests.support.preconditions import require

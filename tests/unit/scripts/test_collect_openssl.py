@@ -23,8 +23,7 @@ import pytest
 
 from leanspec_launcher.commands import CommandError
 from scripts.collect import openssl
-from scripts.collect.openssl import cargo_environment, static_openssl
-from scripts.model.openssl import OpenSSL, read_openssl
+from scripts.collect.openssl import OpenSSL, cargo_environment, read_openssl, static_openssl
 from tests.support.preconditions import needs
 
 pytestmark = [pytest.mark.posix, needs("make", "perl")]
@@ -159,7 +158,7 @@ KILLED = """
 import datetime, sys
 from pathlib import Path
 from scripts.collect.openssl import static_openssl
-from scripts.model.openssl import OpenSSL
+from scripts.collect.openssl import OpenSSL
 pin = OpenSSL("9.9.9", sys.argv[1], "", datetime.date(2026, 1, 1))
 static_openssl(pin, sys.argv[2], Path(sys.argv[3]))
 """

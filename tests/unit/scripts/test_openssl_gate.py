@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from scripts.collect.openssl import MARKER, OpenSSL
 from scripts.gates.openssl import openssl_gate
 from scripts.model.files import read_files
 from scripts.model.finding import Finding
-from scripts.model.openssl import MARKER, OpenSSL
 from tests.support import headers
 from tests.support.versions import RELEASED
 from tests.support.wheel_files import content, rewrite
