@@ -201,7 +201,7 @@ def read_target(text: str, builder: str | None = None) -> CargoTarget:
             f"`pyproject.toml` configures the builder `{builder}` for `{triple}`",
             hint=" or ".join(BUILDERS),
         )
-    return CargoTarget(text, builder, _platform_of(triple))
+    return CargoTarget(text.removesuffix("."), builder, _platform_of(triple))
 
 
 def _locked_packages(path: Path, crate: str) -> Packages:

@@ -127,7 +127,7 @@ def _must_be_signed(folder: Path, plan: Plan, listing: Listing) -> None:
         if not signature.is_file():
             raise CommandError(f"`{signature}` is missing", hint=AGAIN)
         text = signature.read_text("utf-8", "replace")
-        claim = Claim(name, str(plan.version), "any")
+        claim = Claim(name, str(plan.version))
         verify(folder / name, text, read_public(plan.public_key), claim)
 
 

@@ -117,7 +117,7 @@ class Listing:
     def sign(self, folder: Path, key: SecretKey, plan: Plan, commit: Commit) -> None:
         """Sign the checksums and the manifest, and verify both with the key that the plan states."""
         for name in (self.sums, self.manifest):
-            claim = Claim(name, str(plan.version), "any")
+            claim = Claim(name, str(plan.version))
             # With the commit's time, the same release has the same signature, and an upload can be
             # continued.
             signature = sign(folder / name, key, claim, commit.time).read_text("utf-8")

@@ -23,7 +23,7 @@ class Claim:
 
     file: str
     version: str
-    platform: str
+    platform: str = "any"
 
     def text(self, at: int) -> str:
         """Write it as `name:value` parts, as minisign does; `at` in seconds since 1970."""
