@@ -308,7 +308,7 @@ def _crates(
 ) -> list[Crate]:
     crates = []
     members = {package["name"]: package for package in metadata["packages"]}
-    hint = f"its crates are {quoted(sorted(members))}"
+    hint = f"its crates are {quoted(sorted(members)) or 'none'}"
     for project in projects:
         package = members.get(project.crate)
         if package is None:
