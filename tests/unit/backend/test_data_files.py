@@ -14,10 +14,11 @@ from leanspec_build.errors import BuildError
 from leanspec_build.project.manifest import load_project
 
 from tests.support import headers
+from tests.support.preconditions import missing
 from tests.support.tool import Tool
 
 if sys.platform == "win32":
-    pytest.skip("Windows has no such files", allow_module_level=True)
+    missing("POSIX", "pipes, sockets, and links for everybody")
 
 
 @pytest.fixture
