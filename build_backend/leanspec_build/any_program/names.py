@@ -185,28 +185,22 @@ def wrong_version(file: str, names: Iterable[str], version: Version) -> str | No
         rest = lower.removeprefix(name)
         if rest == lower or rest[:1] not in tuple("-_.@"):
             continue
-        matches = (
-            match for match in FULL_VERSION.finditer(rest) if _is_own(match, name, rest)
-        )
-        text = next((match["version"] for match in matches), "")
-        with contextlib.suppress(InvalidVersion):
-            return text if _differs(Version(text), version) else None
+        # Behind any other word, it may be that of a system, a C library or another program.
+        match = FULL_VERSION.match(rest)
+        if match and {*SYSTEMS, *LIBCS}.isdisjoint(_words(name)[-1:]):
+            text = match["version"]
+            with contextlib.suppress(InvalidVersion):
+                return text if _differs(Version(text), version) else None
         break
     return None
 
 
-def _is_own(match: re.Match[str], name: str, rest: str) -> bool:
-    """Tell the version of a program from that of a system, a C library or a CPU before it."""
-    before = _words(rest[: match.start()])
-    *_, last = before or _words(name)
-    is_long = match["version"].count(".") > 1
-    is_marked = match["version"].startswith("v") or last not in {*SYSTEMS, *LIBCS}
-    return is_marked and (is_long or not before)
-
-
 def _differs(stated: Version, version: Version) -> bool:
     is_part = version.release[: len(stated.release)] == stated.release
-    if is_part and not stated.is_prerelease and len(stated.release) < len(version.release):
+    is_less = len(stated.release) < len(version.release) and not stated.is_prerelease
+    # A post-release has the programs of the release before it.
+    is_base = version.is_postrelease and stated.public == version.base_version
+    if is_base or (is_part and is_less):
         return False
     return Version(stated.public) != Version(version.public)
 

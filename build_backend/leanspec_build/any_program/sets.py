@@ -439,7 +439,8 @@ def _note_wrong_names(project: Project, binary: Binary) -> None:
         stem = without_exe(part[: len(part) - len(next(endings, ""))])
         words.append(wrong_word(stem, names, binary.executable))
         # A file that is named may have any name.
-        any_names = (*names, own_name(stem)) if part == parts[-1] else names
+        is_renamed = part == parts[-1] and not is_variant(stem, names)
+        any_names = (*names, own_name(stem)) if is_renamed else names
         versions.append(wrong_version(stem, any_names, Version(project.version)))
     if word := next(filter(None, words), None):
         note(f"note: `{binary.path}` is called `{word}`, and is for {platforms}")

@@ -134,10 +134,15 @@ def test_all_notes_nothing_of_a_folder_above_the_project(tool: Tool) -> None:
         ("tool-1.0.0-rc.1-linux", "1.0.0rc2", "1.0.0-rc.1"),
         ("tool-1.0.0", "1.0.0rc1", "1.0.0"),
         ("tool-1.0-linux-arm64", "1.1.0", "1.0"),
-        ("tool-linux-amd64-0.9.0", "1.0.0", "0.9.0"),
-        ("tool-x86_64-linux-v0.9.0", "1.0.0", "v0.9.0"),
         ("tool@0.9.0", "1.0.0", "0.9.0"),
-        ("tool-more-v0.9.0", "1.0.0", "v0.9.0"),
+        ("tool-1.0.0.post1", "1.0.0.post2", "1.0.0.post1"),
+        ("tool-0.9.0", "1.0.0.post1", "0.9.0"),
+        ("tool-1.0.0-linux-amd64", "1.0.0.post1", None),
+        ("tool-1.0.0-1-linux-amd64", "1.0.0.post1", None),
+        ("tool-linux-amd64-0.9.0", "1.0.0", None),
+        ("tool-deps-3.2.1", "1.0.0", None),
+        ("tool-amd64-rhel-8.10.1", "1.0.0", None),
+        ("tool-centos-7.9.2009-x86_64", "1.0.0", None),
         ("tool-v1.0.0-linux-arm64", "1.0.0", None),
         ("tool-1.0-linux-arm64", "1.0.3", None),
         ("tool-1.0.0-rc.1.linux", "1.0.0rc1", None),
@@ -185,3 +190,7 @@ def test_all_notes_another_version_in_the_name_of_a_renamed_file(tool: Tool) -> 
     errors = tool.build("all", "--dry-run", "--from", "dist/more*").stderr
     assert "is called `0.9.0`, and the project has version 1.2.3" in errors
     assert errors.count("the project has version") == 1
+    tool.put("", **{"tool-nix-22.04-amd64": LINUX, "ubuntu-22.04": ARM_MAC})
+    places = ("--from", "dist/tool-nix-22.04-amd64", "--from", "dist/ubuntu-22.04")
+    errors = tool.build("all", "--dry-run", *places).stderr
+    assert "the project has version" not in errors
