@@ -161,7 +161,27 @@ def other_name(file: str, names: Iterable[str]) -> str:
 def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str | None:
     """Return the word of a file name that says another machine than its bytes; None if no word does."""
     _, rest = program_of(file, names) or ("", "")
-    words = _words(without_exe(rest))
+    return _wrong_word(_words(without_exe(rest)), executable)
+
+
+def is_another(file: str, name: str, executable: Executable) -> bool:
+    """Tell whether a word in front of a program's name belongs to it, as in `win-tool`.
+
+    No code is for it, or the name says its system or its CPU once more.
+    """
+    lower = without_exe(file).casefold()
+    mark = "[-_.@+]"
+    whole = rf"(?:^|{mark}){re.escape(name.casefold())}(?:$|{mark})"
+    front, *rest = re.split(whole, lower, maxsplit=1)
+    words, others = _words(front), _words("".join(rest))
+    is_twice = any(
+        not meanings.keys().isdisjoint(words) and not meanings.keys().isdisjoint(others)
+        for meanings in (SYSTEMS, CPUS)
+    )
+    return is_twice or _wrong_word(words, executable) is not None
+
+
+def _wrong_word(words: list[str], executable: Executable) -> str | None:
     # A static program needs no C library, and runs where any of them is.
     libcs = {executable.libc} if executable.libc else {"glibc", "musl"}
     statements = (

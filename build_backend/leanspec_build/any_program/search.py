@@ -1,5 +1,6 @@
 """A walk through what a build left, for folders that have all programs of a project: on the disk, and in archives."""
 
+import contextlib
 import functools
 import itertools
 import os
@@ -18,7 +19,7 @@ from leanspec_build.errors import (
 )
 from leanspec_build.project.names import without_exe
 
-from .names import is_match, is_other_form, other_name, program_of
+from .names import is_another, is_match, is_other_form, other_name, program_of
 from .packed import (
     UNREAD,
     PackedPrograms,
@@ -188,7 +189,7 @@ def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
     folders: dict[Path, dict[str, Reader]] = {}
     for path in paths:
         file = file_name(path)
-        if len(search.names) == 1 and is_match(file, search.names):
+        if len(search.names) == 1 and _is_program(search, path):
             search.has_match = True
             yield from single_file(search, path)
         elif is_archive(path.name, search.names):
@@ -200,6 +201,18 @@ def _matching_files(search: Search, paths: list[Path]) -> Iterator[Folder]:
             _keep_other(search, path)
     for folder, readers in folders.items():
         yield from _complete(search, str(folder), readers, is_alone=False)
+
+
+def _is_program(search: Search, path: Path) -> bool:
+    """Tell whether a match is the one program by its name; a machine in front has to be that of its bytes."""
+    file, (name,) = file_name(path), search.names
+    if program_of(file, search.names) or not is_match(file, search.names):
+        return is_match(file, search.names)
+    # What is wrong with it is raised once it is packed.
+    with contextlib.suppress(BuildError):
+        for _, readers in single_file(search, path):
+            return not is_another(file, name, readers[name]().executable)
+    return True
 
 
 def _keep_other(search: Search, path: Path) -> None:

@@ -75,6 +75,26 @@ def test_a_match_has_the_name_without_its_machine_and_version(
     assert places(tool, '"dist/*"') == {f"dist/{file}"}
 
 
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        ("arm-tool-linux-amd64", LINUX),
+        ("arm-tool-linux-arm64", ARM),
+        ("linux-tool-linux-arm64", ARM),
+        ("win-tool", LINUX),
+        ("linux-tool", MACOS),
+        ("win-tool-linux-amd64.gz", gzip.compress(LINUX, mtime=0)),
+    ],
+)
+def test_a_machine_in_front_of_a_name_belongs_to_it_if_it_is_wrong_or_said_twice(
+    tool: Tool, file: str, data: bytes
+) -> None:
+    tool.put("", **{"tool-windows-amd64_exe": WINDOWS, file: data})
+    assert places(tool, '"dist/*"') == {"dist/tool-windows-amd64.exe"}
+    name = file.removesuffix(".gz")
+    assert f"note: `dist/{file}` is called `{name}`, not `tool`: passed by" in notes(tool)
+
+
 def test_a_name_may_have_a_word_for_a_machine(tool: Tool) -> None:
     tool.edit('["tool"]', '["win-tool"]')
     tool.put("", **{"win-tool-linux-amd64": STATIC, "tool-linux-amd64": LINUX})
