@@ -107,12 +107,24 @@ def is_other_form(file: str, names: Iterable[str]) -> bool:
 
 
 def is_variant(file: str, names: Iterable[str]) -> bool:
-    """Tell whether a file is called after a program, and has a word in its name that is not understood."""
+    """Tell whether a file is called after a program, but has another word or another spelling."""
     starts = [f"{name}{mark}".casefold() for name in names for mark in "-_"]
     lower = file.casefold()
-    if not lower.startswith(tuple(starts)) or lower.endswith(tuple(COMPANIONS.split())):
+    if lower.endswith(tuple(COMPANIONS.split())):
+        return False
+    if not lower.startswith(tuple(starts)) and not _is_spelling(file, names):
         return False
     return not program_of(file, names) and not COPY.fullmatch(lower)
+
+
+def _is_spelling(file: str, names: Iterable[str]) -> bool:
+    """Tell whether a file is called like a program, but for case or what is between its words."""
+    plain = {_plain(name) for name in names}
+    return _plain(file).startswith(tuple(plain)) and _plain(own_name(file)) in plain
+
+
+def _plain(name: str) -> str:
+    return re.sub("[-_]", "", name.casefold())
 
 
 def is_match(file: str, names: Iterable[str]) -> bool:
@@ -153,7 +165,7 @@ def _is_one_of(machine_words: set[str], text: str) -> bool:
 def other_name(file: str, names: Iterable[str]) -> str:
     """Say how a program is called that is none of the project's by its name."""
     name = own_name(file)
-    if name.casefold() in map(str.casefold, names):
+    if name in names:
         name = file
     return f"is called `{name}`, not {listed(names, ' or ')}"
 

@@ -283,9 +283,13 @@ def _in_folder(search: Search, place: Path) -> Iterator[Folder]:
 
 
 def _pass_by_variants(search: Search, paths: list[Path]) -> None:
-    """Note the executables of a folder that are called after a program, as `tool-linux-fips`."""
+    """Note the executables of a folder that are called after a program, as `tool-linux-fips` and `Tool`."""
     for path in paths:
         if not is_unread(path.name, search.names):
+            continue
+        crates = [name.replace("-", "_") for name in search.names]
+        if path.parent.name == "deps" and without_exe(path.name) in crates:
+            # Cargo's own copy, as it is on Windows.
             continue
         # A link to the program is no other one.
         target = os.path.basename(os.path.realpath(path))  # noqa: PTH119 - a link may lead to itself

@@ -199,7 +199,7 @@ def test_a_damaged_match_is_an_error_if_it_may_be_the_program(tool: Tool) -> Non
 )
 def test_all_notes_programs_with_other_words_in_their_names(tool: Tool, file: str) -> None:
     tool.put("", **{"tool-linux-amd64": STATIC, file: ARM, "x.tar": tarred(f"x/{file}")})
-    name = {"tool_x64-baseline": "tool-baseline"}.get(file, file)
+    name = {"tool_x64-baseline": "tool-baseline", "Tool-linux": "Tool"}.get(file, file)
     name = name.replace("-linux-amd64", "").replace("-linux-arm64", "")
     words = f"is called `{name}`, not `tool`: passed by"
     *lines, hint = notes(tool)
@@ -315,6 +315,25 @@ def test_all_lists_neither_libraries_nor_texts_in_archives(tool: Tool) -> None:
         "", **{"x.tar": tarred("libmore.so", data=library), "y.tar": tarred("z", data=b"")}
     )
     assert "another name" not in failure(tool)
+
+
+@pytest.mark.parametrize(
+    ("file", "own_name"),
+    [
+        *(("My-Tool.exe", "My-Tool"), ("my_tool.exe", "my_tool"), ("mytool", "mytool")),
+        *(("MY-TOOL.EXE", "MY-TOOL"), ("my_tool-linux-arm64", "my_tool")),
+    ],
+)
+def test_all_notes_programs_whose_names_are_spelled_otherwise(
+    tool: Tool, file: str, own_name: str
+) -> None:
+    tool.edit('["tool"]', '["my-tool"]')
+    tool.put("a", **{"my-tool": LINUX})
+    tool.put("b", **{file: WINDOWS, "mytools": ARM, "mytool.d": b"", "Mytool.so": b""})
+    tool.put("deps", my_tool_exe=WINDOWS)
+    note, hint = notes(tool)
+    assert note == f"note: `dist/b/{file}` is called `{own_name}`, not `my-tool`: passed by"
+    assert f'as `my-tool`, write `from = ["dist", "dist/b/{file}"]`' in hint
 
 
 def test_a_hint_at_a_name_with_an_unknown_word_names_the_file(tool: Tool) -> None:
