@@ -67,14 +67,16 @@ FULL_VERSION = re.compile(
 )
 # Packages and compressed files of a program, in forms that are not read here.
 PACKAGES = """
-.apk .appimage .appx .br .cab .cpio .crate .deb .dmg .flatpak .gem .gzip .ipk .iso .jar .lz .lz4 .lzma .lzo
-.msi .msix .msixbundle .nupkg .part .pkg .rpm .run .sif .snap .squashfs .vsix .wasm .xbps .z .001
+.apk .appimage .appx .br .cab .conda .cpio .crate .deb .dmg .flatpak .gem .gzip .img .ipk .iso .jar .lrz
+.lz .lz4 .lzma .lzo .msi .msix .msixbundle .nupkg .part .pkg .rpm .run .sif .snap .squashfs .udeb .vsix
+.wasm .xar .xbps .z .001
 """
 # Files about a program: checksums, signatures, bills of materials, debug information, texts, our wheels.
 COMPANIONS = """
-.asc .att .b2sum .b3 .blake3 .blockmap .cdx .cert .crt .d .debug .dwp .gpg .html .json .jsonl .md .md5
-.md5sum .minisig .pdb .pem .ps1 .pub .rb .sbom .sh .sha1 .sha1sum .sha256 .sha256sum .sha512 .sha512sum
-.sig .sign .sigstore .spdx .sum .sym .txt .whl .xml .yaml .yml .zsync
+.asc .att .b2sum .b3 .blake3 .blockmap .bundle .cdx .cert .conf .crt .d .dbg .debug .dwp .exp .gpg .html
+.json .jsonl .lib .log .map .md .md5 .md5sum .minisig .pdb .pem .provenance .ps1 .pub .rb .sbom .sh .sha1
+.sha1sum .sha256 .sha256sum .sha3-512 .sha384 .sha512 .sha512sum .sig .sign .sigstore .spdx .sum .sym
+.symbols .toml .txt .whl .xml .yaml .yml .zsync
 """
 # Parts of a version, or of the name of a runner: as in `tool-v1.2-rc.1`, `tool-macos-latest-large`.
 INSTALLER = re.compile(r".*[-_. ](setup|install|installer)\b.*\.exe")
@@ -101,16 +103,19 @@ def is_other_form(file: str, names: Iterable[str]) -> bool:
     is_installer = INSTALLER.fullmatch(lower) and not program_of(file, names)
     if is_installer or lower.endswith(tuple(PACKAGES.split())):
         return lower.startswith(tuple(map(str.casefold, names)))
-    if lower.endswith(tuple(COMPANIONS.split())) or program_of(file, names):
-        return False
-    return _has_any_ending(file, names)
+    return False
+
+
+def is_companion(file: str) -> bool:
+    """Tell whether a file is about a program by its ending."""
+    return file.casefold().endswith(tuple(COMPANIONS.split()))
 
 
 def is_variant(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file is called after a program, but has another word or another spelling."""
     starts = [f"{name}{mark}".casefold() for name in names for mark in "-_"]
     lower = file.casefold()
-    if lower.endswith(tuple(COMPANIONS.split())):
+    if is_companion(file):
         return False
     if not lower.startswith(tuple(starts)) and not _is_spelling(file, names):
         return False
@@ -132,10 +137,10 @@ def is_match(file: str, names: Iterable[str]) -> bool:
     if program_of(file, names) or own_name(file).casefold() in map(str.casefold, names):
         return True
     is_other = file.casefold().endswith(tuple(PACKAGES.split() + COMPANIONS.split()))
-    return not is_other and _has_any_ending(file, names)
+    return not is_other and has_any_ending(file, names)
 
 
-def _has_any_ending(file: str, names: Iterable[str]) -> bool:
+def has_any_ending(file: str, names: Iterable[str]) -> bool:
     """Tell whether a name says a machine: then it is a program whatever it ends with."""
     dots = [match.start() for match in re.finditer(r"\.", file)]
     matches = [program_of(file[:dot], names) for dot in dots]

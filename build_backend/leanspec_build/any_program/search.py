@@ -1,6 +1,5 @@
 """A walk through what a build left, for folders that have all programs of a project: on the disk, and in archives."""
 
-import contextlib
 import functools
 import itertools
 import os
@@ -19,7 +18,15 @@ from leanspec_build.errors import (
 )
 from leanspec_build.project.names import without_exe
 
-from .names import is_another, is_match, is_other_form, other_name, program_of
+from .names import (
+    has_any_ending,
+    is_another,
+    is_companion,
+    is_match,
+    is_other_form,
+    other_name,
+    program_of,
+)
 from .packed import (
     UNREAD,
     PackedPrograms,
@@ -106,11 +113,15 @@ class Search:
     passed_by: list[str] = field(default_factory=list)
     """What has no programs although it could, for people."""
 
+    no_programs: list[str] = field(default_factory=list)
+    """What other files are, for people who have no programs."""
+
     @property
     def notes(self) -> list[str]:
         """What was passed by, a line each, and how many more there are."""
         # A glob may match a folder, and what is in it.
-        messages = list(dict.fromkeys(self.passed_by))
+        others = [] if self.has_programs else self.no_programs
+        messages = list(dict.fromkeys([*self.passed_by, *others]))
         notes = [one_line(message) for message in messages[:MOST_NOTES]]
         if more := len(messages[MOST_NOTES:]):
             notes.append(f"{more} more files and folders like these")
@@ -208,10 +219,16 @@ def _is_program(search: Search, path: Path) -> bool:
     file, (name,) = file_name(path), search.names
     if program_of(file, search.names) or not is_match(file, search.names):
         return is_match(file, search.names)
-    # What is wrong with it is raised once it is packed.
-    with contextlib.suppress(BuildError):
+    try:
         for _, readers in single_file(search, path):
             return not is_another(file, name, readers[name]().executable)
+    except NotAProgramError:
+        # Of the name, it is no reason to take a program of another one.
+        search.has_match = True
+        return False
+    except BuildError:
+        # It is raised once the program is packed.
+        return True
     return True
 
 
@@ -225,12 +242,17 @@ def _keep_other(search: Search, path: Path) -> None:
         if not folders:
             del search.others[path]
     except (NotAProgramError, NoFileError) as error:
-        is_unread = is_other_form(path.name, search.names)
-        search.passed_by.append(f"`{path}` {UNREAD}" if is_unread else error.message)
+        if is_other_form(path.name, search.names):
+            search.passed_by.append(f"`{path}` {UNREAD}")
+        else:
+            search.no_programs.append(error.message)
         del search.others[path]
     except BuildError as error:
         # It may be the program all the same: then this is raised.
         search.others[path] = error
+        if is_companion(path.name):
+            search.no_programs.append(error.message)
+            del search.others[path]
 
 
 def executables(paths: list[Path]) -> Iterator[Path]:
@@ -293,8 +315,12 @@ def _pass_by_variants(search: Search, paths: list[Path]) -> None:
             continue
         # A link to the program is no other one.
         target = os.path.basename(os.path.realpath(path))  # noqa: PTH119 - a link may lead to itself
-        if not program_of(target, search.names) and is_executable(path):
+        if program_of(target, search.names):
+            continue
+        if is_executable(path):
             search.pass_by_name(path)
+        elif has_any_ending(path.name, search.names):
+            search.no_programs.append(f"`{path}` {UNREAD}")
 
 
 def _in_archive(search: Search, path: Path) -> Iterator[Folder]:

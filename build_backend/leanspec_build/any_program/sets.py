@@ -37,6 +37,7 @@ from leanspec_build.tags.model import of_all
 from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
 from .names import (
+    is_companion,
     is_other_form,
     is_variant,
     own_name,
@@ -233,7 +234,7 @@ def _sets_of_others(
                 sets += _read_sets(project, search, folders, root, pattern)
             elif error:
                 search.passed_by.append(error.message)
-            else:
+            elif not is_companion(path.name):
                 search.pass_by_name(path)
     return sets
 

@@ -231,7 +231,7 @@ def test_all_finds_programs_with_their_machines_in_their_names(tool: Tool) -> No
             "`bin/tool` in `dist/x.zip` is neither a file nor a folder",
         ),
         ("tool-linux-arm64.tar.lzma", b"", "is of a kind that is not read"),
-        ("tool-linux-arm64.new", b"", "is of a kind that is not read"),
+        ("tool-linux-arm64.lrz", b"", "is of a kind that is not read"),
         ("tool_1.2.3.AppImage", b"", "is of a kind that is not read"),
         ("x.zip", zipped(("tool.DEB", b"")), "`tool.DEB` in `dist/x.zip` is of a kind"),
         (

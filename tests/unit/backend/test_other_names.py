@@ -173,11 +173,44 @@ def test_all_notes_a_match_once(tool: Tool) -> None:
 
 
 def test_all_passes_by_matches_that_are_no_programs(tool: Tool) -> None:
-    files = {"tool.deb": b"!<arch>\n", "notes.txt": b"text", "more.gz": b"\x1f\x8b\x08"}
-    tool.put("", **{"tool-linux": LINUX, **files})
-    lines = notes(tool, *GLOB)
-    assert "note: `dist/tool.deb` is of a kind that is not read: passed by" in lines
-    assert [line for line in lines if "notes.txt` is neither ELF, Mach-O nor PE" in line]
+    files = {"tool.deb": b"!<arch>\n", "more.gz": b"\x1f\x8b\x08", "tool.pdb": b"MZ"}
+    texts = ["LICENSE", "notes.txt", "tool-linux.sha256", "tool-linux.d", "tool-linux.log"]
+    tool.put("", **{"tool-linux": LINUX, **files, **dict.fromkeys(texts, b"text")})
+    words = "note: `dist/tool.deb` is of a kind that is not read: passed by"
+    assert [line for line in notes(tool, *GLOB) if "more.gz" not in line] == [words]
+    (tool.dist / "tool-linux").unlink()
+    (tool.dist / "more.gz").unlink()
+    message = failure(tool, *GLOB)
+    for text in texts:
+        assert f"`dist/{text}` is neither ELF, Mach-O nor PE" in message
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        *("sha384", "sha3-512", "bundle", "provenance", "dbg", "map", "log", "lib", "exp"),
+        *("symbols", "toml", "conf"),
+    ],
+)
+def test_all_notes_no_files_about_a_program(tool: Tool, ending: str) -> None:
+    file = f"tool-linux-amd64.{ending}"
+    tool.put("", **{"tool-linux-amd64": STATIC})
+    for data in (b"text", ARM):
+        tool.put("", **{file: data})
+        assert notes(tool) == notes(tool, *GLOB) == []
+
+
+def test_all_lists_files_of_unknown_kinds_if_there_is_no_program(tool: Tool) -> None:
+    tool.put("", **{"tool-linux-arm64.new": b"new"})
+    assert "`dist/tool-linux-arm64.new` is of a kind that is not read" in failure(tool)
+    tool.put("", tool=LINUX)
+    assert notes(tool) == []
+
+
+def test_all_notes_a_program_with_another_ending_in_a_folder(tool: Tool) -> None:
+    tool.put("", **{"tool-linux-amd64": STATIC, "tool-linux-arm64.bin": ARM})
+    words = "note: `dist/tool-linux-arm64.bin` is called `tool.bin`, not `tool`: passed by"
+    assert words in notes(tool)
 
 
 def test_a_damaged_match_is_an_error_if_it_may_be_the_program(tool: Tool) -> None:
