@@ -136,6 +136,8 @@ def is_match(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file that a glob matches is a program by its name, wherever in it the machine is."""
     if program_of(file, names) or own_name(file).casefold() in map(str.casefold, names):
         return True
+    if is_nameless(file):
+        return True
     is_other = file.casefold().endswith(tuple(PACKAGES.split() + COMPANIONS.split()))
     return not is_other and has_any_ending(file, names)
 
@@ -145,6 +147,11 @@ def has_any_ending(file: str, names: Iterable[str]) -> bool:
     dots = [match.start() for match in re.finditer(r"\.", file)]
     matches = [program_of(file[:dot], names) for dot in dots]
     return any(match and without_exe(match[1]) for match in matches)
+
+
+def is_nameless(file: str) -> bool:
+    """Tell whether a file is called by a machine alone, as `linux-amd64`."""
+    return _is_machine(f"-{without_exe(file)}")
 
 
 def own_name(file: str) -> str:

@@ -38,6 +38,7 @@ from leanspec_build.tags.platforms import host_platform_key, platform_keys
 
 from .names import (
     is_companion,
+    is_nameless,
     is_other_form,
     is_variant,
     own_name,
@@ -187,7 +188,7 @@ def _hint_at_names(
         quoted = _quoted(_stated(project, path) for path in [*places, files[0]])
         hints.append(f"as `{project.programs[0]}`, write `from = [{quoted}]`")
     is_new = name.casefold() not in map(str.casefold, project.programs)
-    if is_new and program_of(file, [name]):
+    if is_new and program_of(file, [name]) and not is_nameless(file):
         hints.append(
             f"as `{name}`, write `programs = [{_quoted([*project.programs, name])}]`"
         )
@@ -221,10 +222,9 @@ def _sets_of_others(
     is_renamed = len(project.programs) == 1 and not is_beside
     if is_renamed and len(by_name) > 1:
         one, other, *_ = by_name.values()
-        name = own_name(file_name(one))
         raise BuildError(
             f"neither `{one}` nor `{other}` is called {listed(project.programs)}, and their names differ",
-            hint=f'name what was built: `programs = ["{name}"]` {IN_TABLE}, or files of one name: `--from PLACE`',
+            hint=f"{_hint_at_own_name(project, list(by_name.values()))}, or files of one name: `--from PLACE`",
         )
     sets = []
     for pattern, search in searches.items():
@@ -311,7 +311,20 @@ def _hint_at_name(project: Project, files: list[Path]) -> str:
     )
     if is_variant_of_one and path.is_file() and name != without_exe(path.name):
         return f'name the file itself: `from = "{_stated(project, path)}"` {IN_TABLE}'
-    return f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
+    return _hint_at_own_name(project, [path, *files])
+
+
+def _hint_at_own_name(project: Project, files: Sequence[Path]) -> str:
+    """Return a hint at the name of the first program that has one, or at the files."""
+    for path in files:
+        if not is_nameless(file_name(path)):
+            name = own_name(file_name(path))
+            return f'name what was built: `programs = ["{name}"]` {IN_TABLE}'
+    program = project.programs[0]
+    if len(project.programs) > 1 or not all(path.is_file() for path in files):
+        return f"call the files by the program, too, as `{program}-{files[0].name}`"
+    paths = dict.fromkeys(_stated(project, path) for path in files)
+    return f"name the files themselves: `from = [{_quoted(paths)}]` {IN_TABLE}"
 
 
 def set_for_this_machine(sets: list[ProgramSet]) -> ProgramSet:

@@ -95,6 +95,37 @@ def test_a_machine_in_front_of_a_name_belongs_to_it_if_it_is_wrong_or_said_twice
     assert f"note: `dist/{file}` is called `{name}`, not `tool`: passed by" in notes(tool)
 
 
+def test_matches_that_are_called_by_the_machine_alone_are_the_one_program(
+    tool: Tool,
+) -> None:
+    files = {"linux-amd64": LINUX, "darwin-arm64": MACOS, "windows-amd64.exe": WINDOWS}
+    tool.put("", **files, checksums_txt=b"text")
+    assert places(tool, '"dist/*"') == {f"dist/{file}" for file in files}
+    assert notes(tool) == []
+    tool.put("", win32=LINUX)
+    words, hint = notes(tool)
+    assert words == "note: `dist/win32` is called `win32`, not `tool`: passed by"
+    assert "programs =" not in hint
+    tool.edit('["tool"]', '["tool", "more"]')
+    hint = failure(tool).splitlines()[-1]
+    assert hint == "hint: call the files by the program, too, as `tool-darwin-arm64`"
+
+
+def test_a_hint_names_files_that_are_called_by_the_machine_alone(tool: Tool) -> None:
+    tool.put("", **{"linux-amd64": LINUX, "darwin-arm64": MACOS})
+    start, end = "hint: name the files themselves: `from = ", " under `[tool"
+    hint = failure(tool).partition(start)[2].partition("`")[0]
+    assert hint == '["dist/darwin-arm64", "dist/linux-amd64"]'
+    assert len(places(tool, hint)) == 2
+    tool.put("", **{"linux-amd64": MACOS, "darwin-arm64": LINUX})
+    words = failure(tool, *GLOB)
+    assert "neither `dist/darwin-arm64` nor `dist/linux-amd64` is called `tool`" in words
+    assert f"{start}{hint}`{end}" in words
+    tool.put("", **{"x.tar": tarred("linux-amd64")})
+    words = failure(tool, "--from", "dist/x.tar")
+    assert "hint: call the files by the program, too, as `tool-linux-amd64`" in words
+
+
 def test_a_name_may_have_a_word_for_a_machine(tool: Tool) -> None:
     tool.edit('["tool"]', '["win-tool"]')
     tool.put("", **{"win-tool-linux-amd64": STATIC, "tool-linux-amd64": LINUX})
