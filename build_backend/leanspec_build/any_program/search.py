@@ -97,6 +97,8 @@ class Search:
     out: str = ""
     """The folder for wheels, which is not searched."""
     request: Request = field(default_factory=Request)
+    places: frozenset[str] = frozenset()
+    """What is searched, with the other places."""
     left_out: list[Path] = field(default_factory=list)
     """What of the excluded paths is there."""
     parts: list[Part] = field(default_factory=list)
@@ -128,7 +130,9 @@ class Search:
         return notes
 
     def pass_by_name(self, path: Path) -> None:
-        """Note a program that has another name."""
+        """Note a program that has another name, unless it is a place itself."""
+        if identity(path) in self.places:
+            return
         self.passed_by.append(f"`{path}` {other_name(file_name(path), self.names)}")
         self.other_names.append(path)
 

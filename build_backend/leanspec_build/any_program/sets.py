@@ -89,16 +89,15 @@ def find_sets(
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
     excluded = _excluded(project)
-    if out is not None and out.resolve() in folders_of(root, patterns):
-        raise BuildError(
-            f"refusing to write wheels into `{out}`, where the programs are",
-            hint="name another folder: `--out wheelhouse`",
-        )
+    _must_have_no_programs(out, root, patterns)
     request = _request(project, frozenset(platforms))
+    stated = frozenset(identity(root / pattern) for pattern in patterns)
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
     for pattern in patterns:
-        search = Search(project.programs, excluded, identity(out) if out else "", request)
+        search = Search(
+            project.programs, excluded, identity(out) if out else "", request, stated
+        )
         searches[pattern] = search
         paths = _paths(root, pattern)
         whole = complete_folders(search, paths, is_glob=paths != [root / pattern])
@@ -117,6 +116,15 @@ def find_sets(
     sets = without_overlap(sets, project.root, request)
     sets.sort(key=lambda programs: programs.tags.platforms)
     return _joined(project, sets, request) if project.is_universal2 else sets
+
+
+def _must_have_no_programs(out: Path | None, root: Path, patterns: Sequence[str]) -> None:
+    """Raise BuildError for a folder for wheels that is a place of programs."""
+    if out is not None and out.resolve() in folders_of(root, patterns):
+        raise BuildError(
+            f"refusing to write wheels into `{out}`, where the programs are",
+            hint="name another folder: `--out wheelhouse`",
+        )
 
 
 def _request(project: Project, platforms: frozenset[str]) -> Request:
@@ -185,7 +193,8 @@ def _hint_at_names(
     name = own_name(file)
     hints = []
     if len(project.programs) == 1:
-        quoted = _quoted(_stated(project, path) for path in [*places, files[0]])
+        paths = [_stated(project, path) for path in [*places, files[0]]]
+        quoted = _quoted(dict.fromkeys(paths))
         hints.append(f"as `{project.programs[0]}`, write `from = [{quoted}]`")
     is_new = name.casefold() not in map(str.casefold, project.programs)
     if is_new and program_of(file, [name]) and not is_nameless(file):

@@ -400,6 +400,28 @@ def test_all_notes_programs_whose_names_are_spelled_otherwise(
     assert f'as `my-tool`, write `from = ["dist", "dist/b/{file}"]`' in hint
 
 
+@pytest.mark.parametrize("place", ["dist", "dist/*"])
+def test_a_program_that_another_place_packs_gets_no_note(tool: Tool, place: str) -> None:
+    tool.put("", **{"tool-linux": LINUX, "tool-a-arm64": ARM, "tool-b_exe": WINDOWS})
+    tool.edit('"dist"', f'"{place}"')
+    typed = ""
+    for count in (2, 1):
+        *lines, hint = notes(tool)
+        assert len(lines) == count
+        typed = hint.partition("`from = ")[2].partition("`")[0]
+        stated = (tool.root / "pyproject.toml").read_text("utf-8").rpartition(" = ")[2]
+        tool.edit(stated.strip(), typed)
+    assert typed == f'["{place}", "dist/tool-a-arm64", "dist/tool-b.exe"]'
+    assert notes(tool) == []
+    assert len(tool.all()) == 3
+
+
+def test_a_hint_names_each_place_once(tool: Tool) -> None:
+    tool.put("", **{"tool-linux": LINUX, "tool-a-arm64": ARM})
+    hint = notes(tool, "--from", "dist", "--from", "./dist")[-1]
+    assert '`from = ["dist", "dist/tool-a-arm64"]`' in hint
+
+
 def test_a_hint_at_a_name_with_an_unknown_word_names_the_file(tool: Tool) -> None:
     tool.put("", **{"tool-nix-22.04-amd64": STATIC, "more": LINUX})
     message = failure(tool)
