@@ -117,12 +117,12 @@ def is_variant(file: str, names: Iterable[str]) -> bool:
     lower = file.casefold()
     if is_companion(file):
         return False
-    if not lower.startswith(tuple(starts)) and not _is_spelling(file, names):
+    if not lower.startswith(tuple(starts)) and not is_spelling(file, names):
         return False
     return not program_of(file, names) and not COPY.fullmatch(lower)
 
 
-def _is_spelling(file: str, names: Iterable[str]) -> bool:
+def is_spelling(file: str, names: Iterable[str]) -> bool:
     """Tell whether a file is called like a program, but for case or what is between its words."""
     plain = {_plain(name) for name in names}
     return _plain(file).startswith(tuple(plain)) and _plain(own_name(file)) in plain

@@ -40,6 +40,7 @@ from .names import (
     is_companion,
     is_nameless,
     is_other_form,
+    is_spelling,
     is_variant,
     own_name,
     program_of,
@@ -313,6 +314,13 @@ def _no_programs_error(
 
 def _hint_at_name(project: Project, files: list[Path]) -> str:
     """Return a hint at one of some programs: that of the project's by its name, or the first one."""
+    spelled = [
+        path
+        for path in files
+        if path.is_file() and is_spelling(path.name, project.programs)
+    ]
+    if spelled and len(project.programs) == 1:
+        return _hint_at_files(project, spelled)
     path = min(files, key=lambda file: not is_variant(file.name, project.programs))
     name = own_name(path.name)
     is_variant_of_one = (
@@ -332,6 +340,10 @@ def _hint_at_own_name(project: Project, files: Sequence[Path]) -> str:
     program = project.programs[0]
     if len(project.programs) > 1 or not all(path.is_file() for path in files):
         return f"call the files by the program, too, as `{program}-{files[0].name}`"
+    return _hint_at_files(project, files)
+
+
+def _hint_at_files(project: Project, files: Iterable[Path]) -> str:
     paths = dict.fromkeys(_stated(project, path) for path in files)
     return f"name the files themselves: `from = [{_quoted(paths)}]` {IN_TABLE}"
 

@@ -416,6 +416,13 @@ def test_a_program_that_another_place_packs_gets_no_note(tool: Tool, place: str)
     assert len(tool.all()) == 3
 
 
+def test_a_hint_names_files_that_are_spelled_otherwise(tool: Tool) -> None:
+    tool.put("", **{"Tool-linux": LINUX, "TOOL.exe": WINDOWS})
+    hint = failure(tool).partition("hint: name the files themselves: `from = ")[2]
+    typed = hint.partition("`")[0]
+    assert places(tool, typed) == {"dist/TOOL.exe", "dist/Tool-linux"}
+
+
 def test_a_hint_names_each_place_once(tool: Tool) -> None:
     tool.put("", **{"tool-linux": LINUX, "tool-a-arm64": ARM})
     hint = notes(tool, "--from", "dist", "--from", "./dist")[-1]
