@@ -87,11 +87,10 @@ def find_sets(
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
     excluded = _excluded(project)
-    if out is not None and out.resolve() in folders_of(root, patterns):
-        raise BuildError(
-            f"refusing to write wheels into `{out}`, where the programs are",
-            hint="name another folder: `--out wheelhouse`",
-        )
+    if out is not None:
+        _must_be_elsewhere(out, root, patterns)
+    # What is wrong with them is wrong with no program.
+    project.placed_files()
     request = _request(project, frozenset(platforms))
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
@@ -115,6 +114,15 @@ def find_sets(
     sets = without_overlap(sets, project.root, request)
     sets.sort(key=lambda programs: programs.tags.platforms)
     return _joined(project, sets, request) if project.is_universal2 else sets
+
+
+def _must_be_elsewhere(out: Path, root: Path, patterns: Sequence[str]) -> None:
+    """Raise BuildError for a folder for wheels that the programs are in."""
+    if out.resolve() in folders_of(root, patterns):
+        raise BuildError(
+            f"refusing to write wheels into `{out}`, where the programs are",
+            hint="name another folder: `--out wheelhouse`",
+        )
 
 
 def _request(project: Project, platforms: frozenset[str]) -> Request:
