@@ -135,7 +135,8 @@ class _Walk:
                     if self._links:
                         self._pass(self._links)
         except NoSpaceError:
-            raise
+            # The archive may be a temporary file.
+            raise NoSpaceError(f"cannot unpack `{name}`") from None
         except BuildError as error:
             message = error.message.replace(str(self._archive), name)
             is_named = any(program in Path(name).name for program in programs.names)

@@ -129,12 +129,18 @@ def test_a_damaged_archive_is_passed_by_for_another_platform_in_its_name(
     assert result.stderr.startswith(f"{start}: `{Path('dist', name)}` ")
 
 
-@pytest.mark.parametrize("name", ["tool-windows.zip", "any.zip"])
+@pytest.mark.parametrize("name", ["tool-windows.zip", "any.zip", "outer.zip"])
 def test_a_full_disk_is_always_an_error(
     tool: Tool, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     tool.put("here", tool=STATIC)
-    (tool.dist / name).write_bytes(zipped(x=STATIC))
+    data = zipped(x=STATIC)
+    if name == "outer.zip":
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.writestr("inner.zip", data)
+        data = inner.getvalue()
+    (tool.dist / name).write_bytes(data)
 
     def fill(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
