@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import BuildError
+from .errors import BuildError, NoSpaceError, is_full_disk
 from .formats.executable import LARGEST_FILE
 
 TARS = (
@@ -111,6 +111,8 @@ def readable(path: Path, hint: str | None = None) -> Iterator[None]:
     """Raise BuildError with the hint for whatever reading an archive raises."""
     try:
         yield
+    except NoSpaceError:
+        raise
     except BuildError as error:
         raise BuildError(error.message, hint=error.hint or hint) from None
     except NotImplementedError as error:
@@ -118,6 +120,8 @@ def readable(path: Path, hint: str | None = None) -> Iterator[None]:
             f"`{path}` has a file that Python cannot unpack: {error}", hint=hint
         ) from None
     except UNREADABLE as error:
+        if is_full_disk(error):
+            raise NoSpaceError(f"cannot unpack `{path}`") from None
         raise BuildError(f"`{path}` is not a whole archive: {error}", hint=hint) from None
 
 

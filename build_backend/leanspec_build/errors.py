@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -60,16 +61,28 @@ class NotAWheelError(BuildError):
     """A file that is not a whole wheel, or has not the name of one."""
 
 
+class NoSpaceError(BuildError):
+    """A full disk, which says nothing about the input."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message}: {os.strerror(errno.ENOSPC)}", hint=NO_SPACE)
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Tell whether the system has no space left."""
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC
+
+
 @contextlib.contextmanager
 def adding_reason(error: BuildError) -> Iterator[None]:
     """Raise the error with the system's reason for what the system refuses."""
     try:
         yield
     except (OSError, EOFError) as cause:
+        if is_full_disk(cause):
+            raise NoSpaceError(error.message) from None
         reason = getattr(cause, "strerror", None) or cause
-        is_full = isinstance(cause, OSError) and cause.errno == errno.ENOSPC
-        hint = NO_SPACE if is_full else error.hint
-        raise BuildError(f"{error.message}: {reason}", hint=hint) from None
+        raise BuildError(f"{error.message}: {reason}", hint=error.hint) from None
 
 
 def note(text: str) -> None:

@@ -88,7 +88,7 @@ def make_all(options: argparse.Namespace) -> int:
         must_be_accepted(project)
     for line in project.left_out_notes():
         note(line)
-    sets = find_sets(project, options.places, options.out, options.platforms)
+    sets = _sets_of(project, options)
     chosen = choose_platforms(sets, project, options.platforms)
     wheels: Wheels = [
         (programs.place, content_of(project, programs)) for programs in chosen
@@ -111,6 +111,20 @@ def make_all(options: argparse.Namespace) -> int:
         _must_be_publishable(chosen)
     _conclude(project, [content for _, content in wheels], options)
     return 0
+
+
+def _sets_of(project: Project, options: argparse.Namespace) -> list[ProgramSet]:
+    """Return the sets; beside a stub, which names all machines, no wrong program of another platform is passed by."""
+    if not project.has_stub:
+        return find_sets(project, options.places, options.out, options.platforms)
+    try:
+        return find_sets(project, options.places, options.out)
+    except BuildError as error:
+        requested = {*options.platforms}
+        if error.platforms and requested and requested.isdisjoint(error.platforms):
+            reason = "the stub names the machines of all programs, also of those that nobody asked for"
+            error.hint = "; ".join(filter(None, [error.hint, reason]))
+        raise
 
 
 def _must_be_valid(options: argparse.Namespace) -> None:

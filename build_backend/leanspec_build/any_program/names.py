@@ -185,7 +185,7 @@ def other_name(file: str, names: Iterable[str]) -> str:
 def wrong_word(file: str, names: Iterable[str], executable: Executable) -> str | None:
     """Return the word of a file name that says another machine than its bytes; None if no word does."""
     _, rest = program_of(file, names) or ("", "")
-    return _wrong_word(_words(without_exe(rest)), executable)
+    return _contradicted_word(without_exe(rest), executable)
 
 
 def is_another(file: str, name: str, executable: Executable) -> bool:
@@ -202,17 +202,31 @@ def is_another(file: str, name: str, executable: Executable) -> bool:
         not meanings.keys().isdisjoint(words) and not meanings.keys().isdisjoint(others)
         for meanings in (SYSTEMS, CPUS)
     )
-    return is_twice or _wrong_word(words, executable) is not None
+    return is_twice or _contradicted_word(front, executable) is not None
 
 
-def _wrong_word(words: list[str], executable: Executable) -> str | None:
+def _contradicted_word(text: str, executable: Executable) -> str | None:
     # A static program needs no C library, and runs where any of them is.
     libcs = {executable.libc} if executable.libc else {"glibc", "musl"}
-    statements = (
-        (SYSTEMS, {executable.system}),
-        (CPUS, {*executable.cpus}),
-        (LIBCS, libcs),
-    )
+    return _wrong_word(text, {executable.system}, {*executable.cpus}, libcs)
+
+
+def is_for_another(file: str, names: Iterable[str], platform: str) -> bool:
+    """Tell whether the name of an archive says another platform than one that is asked for, as `linux-x64-musl`."""
+    lower = file.casefold()
+    starts = [name for name in map(str.casefold, names) if lower.startswith(name)]
+    system, cpu, *libc = platform.split("-")
+    cpus = CPUS.get(cpu, {cpu})
+    rest = lower.removeprefix(max(starts, key=len, default=""))
+    return _wrong_word(rest, {system}, cpus, {*libc} or {"glibc"}) is not None
+
+
+def _wrong_word(
+    text: str, systems: set[str], cpus: set[str], libcs: set[str]
+) -> str | None:
+    """Return the word of a text that says another machine than these; None if no word does."""
+    words = _words(text)
+    statements = ((SYSTEMS, systems), (CPUS, cpus), (LIBCS, libcs))
     for meanings, actual in statements:
         # A universal file may be called by both of its CPUs.
         relevant = [word for word in words if word in meanings]

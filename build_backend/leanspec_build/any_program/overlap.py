@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from leanspec_build.errors import BuildError, listed, note
-from leanspec_build.tags.model import NEVER
+from leanspec_build.tags.model import NEVER, System
 
 from .program_set import ProgramSet
 from .search import Request
@@ -52,11 +52,11 @@ def _without_copies(sets: list[ProgramSet]) -> list[ProgramSet]:
 def _is_broader(
     programs: ProgramSet, other: ProgramSet, root: Path, request: Request
 ) -> bool:
-    """Tell whether a set has all machines of another one, and more; raises BuildError if no set of two does."""
+    """Tell whether a set has all machines of another one, or all CPUs, and more; raises BuildError if neither has."""
     ours, theirs = set(programs.machines), set(other.machines)
-    if ours > theirs:
+    if _has_more(ours, theirs):
         return True
-    if ours & theirs and not theirs > ours:
+    if ours & theirs and not _has_more(theirs, ours):
         common = programs.platforms & other.platforms
         names = ", ".join(sorted(common))
         error = BuildError(
@@ -69,6 +69,12 @@ def _is_broader(
         if programs.place < other.place:
             note(f"note: {error.message}: passed by")
     return False
+
+
+def _has_more(ours: set[System], theirs: set[System]) -> bool:
+    """Tell whether some machines are more than others, or of more CPUs: for ARMv6, a program is for ARMv7, too."""
+    cpus, their_cpus = ({cpu for _, cpu in machines} for machines in (ours, theirs))
+    return ours > theirs or (bool(ours & theirs) and cpus > their_cpus)
 
 
 def _exclude_hint(programs: ProgramSet, other: ProgramSet, root: Path) -> str:

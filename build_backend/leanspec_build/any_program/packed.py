@@ -23,7 +23,7 @@ from leanspec_build.archives import (
     readable,
 )
 from leanspec_build.binaries import Binary, binary_of
-from leanspec_build.errors import BuildError, one_line
+from leanspec_build.errors import BuildError, NoSpaceError, one_line
 from leanspec_build.formats.executable import (
     LARGEST_FILE,
     LONGEST_MAGIC,
@@ -134,6 +134,9 @@ class _Walk:
                 for _ in range(MOST_PASSES):
                     if self._links:
                         self._pass(self._links)
+        except NoSpaceError:
+            # The archive may be a temporary file.
+            raise NoSpaceError(f"cannot unpack `{name}`") from None
         except BuildError as error:
             message = error.message.replace(str(self._archive), name)
             is_named = any(program in Path(name).name for program in programs.names)

@@ -5,7 +5,13 @@
 
 from collections.abc import Iterator
 
-from leanspec_build.errors import BuildError, NoTagError, listed
+from leanspec_build.errors import (
+    BuildError,
+    NoFileError,
+    NoTagError,
+    NotAProgramError,
+    listed,
+)
 from leanspec_build.tags.platforms import platform_keys
 
 from .search import Folder, Part, Search
@@ -55,9 +61,13 @@ def _by_machine(search: Search, remaining: list[Part]) -> dict[Machine, Candidat
     for part in search.parts:
         try:
             binary = part.read()
-        except BuildError as error:
+        except (NotAProgramError, NoFileError, NoTagError) as error:
             search.passed_by.append(error.message)
             search.has_programs |= isinstance(error, NoTagError)
+            remaining.remove(part)
+            continue
+        except BuildError as error:
+            search.fail(error)
             remaining.remove(part)
             continue
         machine = tuple(platform_keys(binary.executable)), binary.executable.libc

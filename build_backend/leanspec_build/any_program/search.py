@@ -12,6 +12,7 @@ from leanspec_build.binaries import read_binary
 from leanspec_build.errors import (
     BuildError,
     NoFileError,
+    NoSpaceError,
     NotAProgramError,
     listed,
     one_line,
@@ -22,6 +23,7 @@ from .names import (
     has_any_ending,
     is_another,
     is_companion,
+    is_for_another,
     is_match,
     is_other_form,
     other_name,
@@ -75,7 +77,8 @@ class Request:
 
     def fail(self, error: BuildError) -> None:
         """Raise an error, unless it is of no platform that is asked for."""
-        if not self.platforms or self.platforms & error.platforms:
+        is_asked_for = not self.platforms or self.platforms & error.platforms
+        if is_asked_for or isinstance(error, NoSpaceError):
             raise error
         if not error.platforms:
             self.doubts.append(error)
@@ -251,6 +254,8 @@ def _keep_other(search: Search, path: Path) -> None:
         else:
             search.no_programs.append(error.message)
         del search.others[path]
+    except NoSpaceError:
+        raise
     except BuildError as error:
         # It may be the program all the same: then this is raised.
         search.others[path] = error
@@ -349,6 +354,11 @@ def _programs_in(
     try:
         return programs_in(path, names)
     except BuildError as error:
+        error.platforms = frozenset(
+            platform
+            for platform in search.request.platforms
+            if not is_for_another(path.name, search.names, platform)
+        )
         search.fail(error)
         return None
 

@@ -90,7 +90,10 @@ def find_sets(
             hint='write `from = "dist"` under `[tool.leanspec-build]`, or give `--from PLACE`',
         )
     excluded = _excluded(project)
-    _must_have_no_programs(out, root, patterns)
+    if out is not None:
+        _must_be_elsewhere(out, root, patterns)
+    # What is wrong with them is wrong with no program.
+    project.placed_files()
     request = _request(project, frozenset(platforms))
     stated = frozenset(identity(root / pattern) for pattern in patterns)
     sets: list[ProgramSet] = []
@@ -119,9 +122,9 @@ def find_sets(
     return _joined(project, sets, request) if project.is_universal2 else sets
 
 
-def _must_have_no_programs(out: Path | None, root: Path, patterns: Sequence[str]) -> None:
-    """Raise BuildError for a folder for wheels that is a place of programs."""
-    if out is not None and out.resolve() in folders_of(root, patterns):
+def _must_be_elsewhere(out: Path, root: Path, patterns: Sequence[str]) -> None:
+    """Raise BuildError for a folder for wheels that the programs are in."""
+    if out.resolve() in folders_of(root, patterns):
         raise BuildError(
             f"refusing to write wheels into `{out}`, where the programs are",
             hint="name another folder: `--out wheelhouse`",

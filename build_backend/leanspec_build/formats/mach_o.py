@@ -99,7 +99,8 @@ def parse_program(data: Bytes, *, library: bool = False) -> Executable:
             hint="join its slices by `lipo -create` without `-fat64`",
         )
     file_type = LIBRARY if library else PROGRAM
-    slices = [_slice(data, offset, size, file_type) for offset, size in _places(data)]
+    places = _places(data)
+    slices = [_slice(data, offset, size, file_type) for offset, size in places]
     cpus = tuple(part.cpu for part in slices)
     if len(set(cpus)) != len(cpus):
         raise BuildError(f"has several slices for one CPU ({', '.join(cpus)})")
@@ -109,7 +110,8 @@ def parse_program(data: Bytes, *, library: bool = False) -> Executable:
         if common is not None:
             common.take_over(newer)
             cpus = tuple(cpu for cpu in cpus if cpu != newer.cpu)
-    slices = [part for part in slices if part.cpu in cpus]
+    pairs = [pair for pair in zip(slices, places, strict=True) if pair[0].cpu in cpus]
+    slices = [part for part, _ in pairs]
     return Executable(
         format=FileFormat.MACH_O,
         system="darwin",
@@ -121,15 +123,15 @@ def parse_program(data: Bytes, *, library: bool = False) -> Executable:
         macos_minimum={part.cpu: part.minimum for part in slices if part.minimum},
         macos_sdk={part.cpu: part.sdk for part in slices if part.sdk},
         signatures={part.cpu: part.signature for part in slices},
-        instructions=_instructions(data),
+        instructions=_instructions(data, [place for _, place in pairs]),
     )
 
 
-def _instructions(data: Bytes) -> str | None:
-    """Return what the first slice of Go's needs that says so."""
+def _instructions(data: Bytes, places: list[tuple[int, int]]) -> str | None:
+    """Return what the first slice of Go's needs that says so, of those at places, an offset and a size each."""
     # An unusual slice has no list that is read.
     with contextlib.suppress(BuildError):
-        for place in section_places(data, GO_BUILD):
+        for place in section_places(data, GO_BUILD, places):
             needed = newer_instructions(build_settings(data, [place]))
             if needed is not None:
                 return needed
@@ -222,9 +224,14 @@ def _commands(
         place += step
 
 
-def section_places(data: Bytes, name: bytes) -> Iterator[Range]:
-    """Yield where in the file a section of a 64-bit program begins and ends, per slice that has it."""
-    for offset, size in _places(data):
+def section_places(
+    data: Bytes, name: bytes, places: list[tuple[int, int]] | None = None
+) -> Iterator[Range]:
+    """Yield where in the file a section of a 64-bit program begins and ends, per slice that has it.
+
+    `places` are the offsets and sizes of the slices, if not of all.
+    """
+    for offset, size in places or _places(data):
         view = View(data, "<", offset, size)
         fields = view.unpack("7I", 0, "the Mach-O header")
         for kind, command in _commands(view, 32, fields[4], fields[5]):

@@ -63,6 +63,9 @@ def test_data_files_refuse_what_is_no_file(
         load_project(shared.root).placed_files()
     assert caught.value.message == f"`{shared.root / 'share/sub/odd'}` {words}"
     assert caught.value.hint
+    shared.put("x", tool=headers.elf())
+    error = shared.build("all", code=1).stderr
+    assert error.startswith(f"error: `share/sub/odd` {words}\nhint: build ")
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

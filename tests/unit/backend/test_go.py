@@ -196,6 +196,20 @@ def test_a_program_of_go_for_newer_cpus_is_local_on_each_system(
     assert all(wheel["publishable"] for wheel in tool.all().values())
 
 
+@pytest.mark.parametrize(("level", "is_local"), [("v1", False), ("v3", True)])
+def test_a_slice_for_newer_macs_beside_the_common_one_is_not_local(
+    level: str, *, is_local: bool
+) -> None:
+    common, newer = (
+        mach_o_section(build_information(f"GOAMD64={each}")) for each in (level, "v3")
+    )
+    newer = newer[:8] + struct.pack("<I", 8) + newer[12:]  # x86_64h
+    data = bytearray(headers.universal(headers.mach_o(), common, newer))
+    struct.pack_into(">I", data, 8 + 2 * 20 + 4, 8)
+    tags = platform_tags(parse_executable(bytes(data), "it"))
+    assert tags.is_local is is_local
+
+
 def test_a_program_of_go_names_its_system() -> None:
     data = program(X86_64, build_information("GOOS=illumos"))
     executable = parse_executable(data, "it")

@@ -269,6 +269,19 @@ def test_a_stub_is_the_same_each_time_and_carries_no_program(stubbed: Tool) -> N
         }
 
 
+def test_a_stub_passes_by_no_program_that_is_damaged(stubbed: Tool) -> None:
+    stubbed.put("other", tool_exe=headers.pe("aarch64")[:-100])
+    stubbed.put("linux", tool=headers.elf())
+    request = ("all", "--platform", "linux-x64", "--dry-run")
+    error = stubbed.build(*request, code=1).stderr
+    place = Path("dist/other/tool.exe")
+    assert error.startswith(f"error: `{place}` is truncated: ")
+    assert "\nhint: build or fetch it again; the stub names the machines of all" in error
+    assert "the stub" not in stubbed.build("all", code=1).stderr
+    stubbed.edit("stub = true", "")
+    assert f"note: `{place}` is truncated: " in stubbed.build(*request).stderr
+
+
 def test_a_hook_makes_no_stub_of_programs(
     stubbed: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import leanspec_build
 import pytest
 from leanspec_build.any_program import sets
+from leanspec_build.any_program.overlap import without_overlap
+from leanspec_build.any_program.program_set import ProgramSet
+from leanspec_build.any_program.search import Request
+from leanspec_build.binaries import Binary
+from leanspec_build.formats.executable import parse_executable
+from leanspec_build.source import source_of
 from leanspec_build.tags.linux import GLIBC_LOADERS
 
 from scripts.tools.processes import clean_environment, own_program
@@ -27,6 +34,7 @@ ARM_MAC, INTEL_MAC = headers.mach_o(), headers.mach_o("x86_64", minimum=(10, 12)
 BOTH_MACS = headers.universal(INTEL_MAC, ARM_MAC)
 WINDOWS = headers.pe()
 OLD_MAC = headers.mach_o("x86_64", signed=False).replace(b"\7\0\0\1", b"\7\0\0\0", 1)
+ARM_LOADERS = [None, GLIBC_LOADERS["armv7l"], "/lib/ld-musl-armhf.so.1"]
 FREEBSD = headers.elf(osabi=9)
 
 
@@ -112,6 +120,34 @@ def test_a_universal_program_is_not_joined_with_a_thin_one(tool: Tool) -> None:
     tool.put("intel", tool=INTEL_MAC)
     (wheel,) = tool.all()
     assert "macosx_10_12_universal2" in tags(wheel)
+
+
+def arm_set(cpu: str, loader: str | None) -> ProgramSet:
+    """Return a program for an Arm CPU: static, or linked to a C library."""
+    data = cpu.encode() + (loader or "").encode()
+    facts = parse_executable(
+        dict(zip(ARM_LOADERS, [STATIC, NEW, MUSL], strict=True))[loader], "it"
+    )
+    facts = replace(facts, cpus=(cpu,), loader=loader)
+    source = source_of("it", data, lambda: data)
+    binary = Binary(Path(cpu), source, facts)
+    return ProgramSet((cpu,), {"tool": binary}, binary.tags)
+
+
+@pytest.mark.parametrize("older", ARM_LOADERS)
+@pytest.mark.parametrize("newer", ARM_LOADERS)
+def test_a_program_for_armv6_leaves_its_machines_to_one_for_armv7(
+    older: str | None, newer: str | None
+) -> None:
+    sets = [arm_set("armv6l", older), arm_set("armv7l", newer)]
+    for both in (sets, sets[::-1]):
+        remaining = sorted(
+            without_overlap(both, Path(), Request()), key=lambda one: one.places
+        )
+        assert "linux_armv6l" in remaining[0].tags.platforms
+        assert remaining[1].tags == sets[1].tags
+        old, new = (set(programs.machines) for programs in remaining)
+        assert not old & new or remaining[0].newest("linux-armv7l") < (2, 34)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,19 @@ def test_all_passes_by_parts_beside_a_folder_for_their_machine(pair: Tool) -> No
     assert places(pair) == {"whole"}
 
 
+@pytest.mark.parametrize("pattern", ['"dist"', '["dist/server_*", "dist/tool_*"]'])
+def test_a_damaged_part_stops_its_own_platform_alone(pair: Tool, pattern: str) -> None:
+    pair.edit('"dist"', pattern)
+    put(pair, "linux", OLD, STATIC)
+    put(pair, "windows", headers.pe(), headers.pe()[:-100])
+    damaged = Path("dist/server_windows/server")
+    for request in ((), ("--platform", "windows-x64")):
+        error = pair.build("all", *request, code=1).stderr
+        assert error.startswith(f"error: `{damaged}` is truncated: ")
+    result = pair.build("all", "--platform", "linux-x64")
+    assert f"note: `{damaged}` is truncated: " in result.stderr
+
+
 @pytest.mark.parametrize("program", [FREEBSD, IOS])
 def test_parts_for_no_machine_that_has_a_tag_are_programs_all_the_same(
     pair: Tool, program: bytes

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import zipfile
 from pathlib import Path
 
 import leanspec_build
 import pytest
+from leanspec_build.any_program import packed
 
 from tests.support import headers
 from tests.support.inside import call
@@ -99,6 +102,53 @@ def test_a_file_without_a_machine_stops_a_build_that_nothing_else_serves(
     tool.put("here", tool=STATIC)
     result = tool.build(*REQUEST)
     assert ": passed by\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "is_passed_by"),
+    [
+        ("tool-x86_64-unknown-linux-gnu.zip", False),
+        ("tool-linux.zip", False),
+        ("tool-amd64.zip", False),
+        ("tool.zip", False),
+        ("tool.gz", False),
+        ("tool-x86_64-unknown-linux-musl.zip", True),
+        ("tool-linux-arm64.tar.gz", True),
+        ("tool-x86_64-pc-windows-gnu.zip", True),
+        ("tool-macos.zip", True),
+    ],
+)
+def test_a_damaged_archive_is_passed_by_for_another_platform_in_its_name(
+    tool: Tool, name: str, *, is_passed_by: bool
+) -> None:
+    tool.put("here", tool=STATIC)
+    (tool.dist / name).write_bytes(zipped(x=STATIC)[:-40])
+    assert tool.build("all", code=1).stderr.startswith(f"error: `{Path('dist', name)}` ")
+    start = "note" if is_passed_by else "error"
+    result = tool.build(*REQUEST, code=not is_passed_by)
+    assert result.stderr.startswith(f"{start}: `{Path('dist', name)}` ")
+
+
+@pytest.mark.parametrize("name", ["tool-windows.zip", "any.zip", "outer.zip"])
+def test_a_full_disk_is_always_an_error(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    tool.put("here", tool=STATIC)
+    data = zipped(x=STATIC)
+    if name == "outer.zip":
+        inner = io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.writestr("inner.zip", data)
+        data = inner.getvalue()
+    (tool.dist / name).write_bytes(data)
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(packed, "load_bytes", fill)
+    error = tool.build(*REQUEST, code=1).stderr
+    words = f"cannot unpack `{Path('dist', name)}`: {os.strerror(errno.ENOSPC)}"
+    assert error.startswith(f"error: {words}\nhint: free space there, ")
 
 
 def test_two_programs_of_one_name_in_an_archive_stop_no_other_one(tool: Tool) -> None:
