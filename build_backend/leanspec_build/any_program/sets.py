@@ -95,13 +95,12 @@ def find_sets(
     # What is wrong with them is wrong with no program.
     project.placed_files()
     request = _request(project, frozenset(platforms))
+    out_name = identity(out) if out else ""
     stated = frozenset(identity(root / pattern) for pattern in patterns)
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
     for pattern in patterns:
-        search = Search(
-            project.programs, excluded, identity(out) if out else "", request, stated
-        )
+        search = Search(project.programs, excluded, out_name, request, stated)
         searches[pattern] = search
         paths = _paths(root, pattern)
         whole = complete_folders(search, paths, is_glob=paths != [root / pattern])
@@ -113,9 +112,7 @@ def find_sets(
     empty = {name: search for name, search in searches.items() if not search.has_programs}
     if empty or not sets:
         raise _no_programs_error(project, root, empty or searches)
-    lines = (message for search in searches.values() for message in search.notes)
-    for message in dict.fromkeys(lines):
-        note(f"note: {message}: passed by")
+    _note_all(searches.values())
     _hint_at_names(project, map(root.joinpath, patterns), searches.values())
     sets = without_overlap(sets, project.root, request)
     sets.sort(key=lambda programs: programs.tags.platforms)
@@ -184,6 +181,13 @@ def _sets_of_several(
         search.parts = remaining
         search.passed_by += part_messages(search)
     return sets
+
+
+def _note_all(searches: Iterable[Search]) -> None:
+    """Say what was passed by, each of it once."""
+    lines = (message for search in searches for message in search.notes)
+    for message in dict.fromkeys(lines):
+        note(f"note: {message}: passed by")
 
 
 def _hint_at_names(
