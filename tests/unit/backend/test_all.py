@@ -20,6 +20,7 @@ from leanspec_build.project.manifest import load_project
 from scripts.tools.processes import clean_environment
 from tests.support import headers
 from tests.support.inside import call
+from tests.support.preconditions import needs
 from tests.support.tool import Tool
 
 # The command with a compression of large files that never ends, as none may be waited for.
@@ -81,7 +82,7 @@ def test_all_stops_at_once_and_leaves_what_was_there(
         assert old.read_text() == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is Ctrl-C elsewhere")
+@pytest.mark.posix
 def test_all_moves_the_wheels_without_interruption(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +101,7 @@ def test_all_moves_the_wheels_without_interruption(
     assert signal.getsignal(signal.SIGINT) == handler
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@needs("/dev/full")
 def test_all_says_that_its_output_cannot_be_written(tool: Tool) -> None:
     tool.put("a", tool=headers.elf())
     with Path("/dev/full").open("w") as full:

@@ -15,6 +15,7 @@ from leanspec_build.any_program import packed
 
 from tests.support import headers
 from tests.support.inside import call
+from tests.support.preconditions import needs
 from tests.support.tool import Tool
 
 STATIC = headers.elf(loader=None, needed=())
@@ -194,6 +195,7 @@ def test_a_place_with_programs_of_others_alone_is_no_error(tool: Tool) -> None:
     assert "hint: build for `linux-x64`, or name another place" in message
 
 
+@needs("Linux")
 def test_a_frontend_asks_for_this_machine(tool: Tool) -> None:
     tool.put("m", tool=BROKEN_MAC)
     tool.put("w", tool=headers.pe()[:-100])
