@@ -303,6 +303,7 @@ def many_libraries() -> bytes:
     return bytes(data)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -176,6 +176,7 @@ def test_colours_follow_the_terminal_and_no_color(
     assert ("\x1b[" in run_in_a_terminal(launcher, site.env | env)) is has_colours
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -261,6 +262,7 @@ DAMAGES: dict[str, dict[str, bytes | None]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_record_ends_no_command_in_a_traceback(site: Site, damage: str) -> None:
     site.install("cli", GOOD)

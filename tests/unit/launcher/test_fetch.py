@@ -306,6 +306,7 @@ FAULTS: dict[str, tuple[Answer, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("answer", "message"), FAULTS.values(), ids=FAULTS)
 def test_a_failed_download_prints_one_message_and_leaves_nothing(
     release: Files, tmp_path: Path, answer: Answer, message: str

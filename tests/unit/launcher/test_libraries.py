@@ -63,6 +63,7 @@ def a_folder(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spoil", [one_byte, cut_short, gone, another_file, a_folder])
 @pytest.mark.parametrize("is_cached", [False, True])
 def test_changed_library_is_refused(

@@ -34,6 +34,7 @@ def lacking(site: Site) -> None:
     settle(site.install("cli", data))
 
 
+@pytest.mark.long
 @needs("Linux")
 @pytest.mark.parametrize("first", ["which", "verify", "doctor", "LEANSPEC_VERIFY=always"])
 def test_missing_library_is_named_at_every_start(site: Site, first: str) -> None:
@@ -48,6 +49,7 @@ def test_missing_library_is_named_at_every_start(site: Site, first: str) -> None
     assert stamps(site) == []
 
 
+@pytest.mark.long
 @needs("Linux")
 @pytest.mark.parametrize(
     "case", ["relative folder", "no record", "no pin", "another file", "variable"]
@@ -330,6 +332,7 @@ def test_pinned_build_of_another_cpu_is_started(site: Site) -> None:
     assert site.start("cli", code=126).stdout == "", "another system's"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "device"]
 )

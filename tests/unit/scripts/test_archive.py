@@ -93,6 +93,7 @@ def cut_in_the_file(path: Path) -> None:
 MANY = [f"package/{number}" for number in range(4_000)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -233,6 +233,7 @@ def test_a_job_that_signs_needs_no_more_than_its_group(tree: Path) -> None:
     assert "packages from" not in result.stderr
 
 
+@pytest.mark.long
 @needs("POSIX")
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_while_the_environment_is_made_ends_with_130(

@@ -343,6 +343,7 @@ version_places.apply(version_places.planned(Version("0.2.0"), pathlib.Path(sys.a
 """
 
 
+@pytest.mark.long
 @pytest.mark.posix
 @pytest.mark.parametrize("files", [0, 1, 4, 8])
 @pytest.mark.parametrize("after", ["0.2.0", BEFORE])
@@ -441,6 +442,7 @@ def test_bump_names_another_repository_everywhere(tmp_path: Path) -> None:
     assert f"{new}/releases" in (tmp_path / "docs/verifying.md").read_text("utf-8")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["repository", "sources"])
 @pytest.mark.parametrize(
     "text",

@@ -33,6 +33,7 @@ def test_a_start_names_the_parts_of_the_pages_that_have_no_api(web: Web) -> None
         assert "no API" not in stderr_of_a_start(web)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "env", "code", "words"),
     [
