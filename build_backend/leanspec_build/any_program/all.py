@@ -273,8 +273,8 @@ def _must_replace_all(
     project: Project, tags: list[Tags], of_release: set[Tags], out: Path
 ) -> None:
     """Raise BuildError for a wheel of an earlier build that installers may choose instead of a new one."""
-    names = {wheel_name(project, each) for each in of_release}
-    machines = {machine for each in tags for machine in _machines(each.platforms)}
+    names = {wheel_name(project, tag_set) for tag_set in of_release}
+    machines = _machines(tag for tag_set in tags for tag in tag_set.platforms)
     stale = []
     for path in sorted(out.glob("*.whl")):
         with contextlib.suppress(InvalidWheelFilename):

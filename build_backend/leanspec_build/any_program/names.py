@@ -24,9 +24,10 @@ def _meanings(table: str) -> dict[str, set[str]]:
 # What builds append to a program's name, as in `tool-v1.2.3-x86_64-unknown-linux-musl.exe`. It says
 # that the file is the program, and never decides which machine it is for: that is in the bytes.
 # Each word has the systems, CPUs or C libraries that it may stand for.
-SYSTEMS = _meanings("""
+DISTRIBUTIONS = "almalinux alpine amazonlinux centos debian fedora rhel rocky ubuntu"
+SYSTEMS = _meanings(f"""
 linux linux32 linux64 linuxmusl manylinux musllinux: linux android
-almalinux alpine amazonlinux centos debian fedora rhel rocky ubuntu: linux
+{DISTRIBUTIONS}: linux
 apple darwin mac macos macosx osx: darwin
 cygwin mingw msvc win win32 win64 windows: windows
 aix android dragonfly freebsd fuchsia haiku ios netbsd ohos openbsd plan9 redox
@@ -59,8 +60,8 @@ powerpc ppc riscv32 s390 softfloat sparc64 sparcv9 sse2 static sun uclibc univer
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
 # Without another word, these may be a part of a program's name: `tool-debian` may make packages.
 DOUBTFUL_WORDS = {
-    *("almalinux", "alpine", "amazonlinux", "centos", "debian", "fedora", "rhel", "rocky"),
-    *("ubuntu", "fuchsia", "ios", "ohos", "redox", "ibm", "sun"),
+    *DISTRIBUTIONS.split(),
+    *("fuchsia", "ios", "ohos", "redox", "ibm", "sun"),
 }
 FULL_VERSION = re.compile(
     r"[-_.@](?P<version>v?\d+(\.\d+)+([-_.~]?(a|alpha|b|beta|c|rc|pre|preview|dev|post)[-_.]?\d*)?)(?![0-9a-z])"
@@ -78,10 +79,11 @@ COMPANIONS = """
 .sha1sum .sha256 .sha256sum .sha3-512 .sha384 .sha512 .sha512sum .sig .sign .sigstore .spdx .sum .sym
 .symbols .toml .txt .whl .xml .yaml .yml .zsync
 """
-# Parts of a version, or of the name of a runner: as in `tool-v1.2-rc.1`, `tool-macos-latest-large`.
+# As `tool-1.0-setup.exe`, which installs the program.
 INSTALLER = re.compile(r".*[-_. ](setup|install|installer)\b.*\.exe")
 # Cargo's copies and tests, as `tool-0123456789abcdef`.
 COPY = re.compile(r".*-[0-9a-f]{16}(\.exe)?")
+# Parts of a version, or of the name of a runner: as in `tool-v1.2-rc.1`, `tool-macos-latest-large`.
 VERSION_WORD = re.compile(
     r"v?\d+|(rc|alpha|beta|nightly|dev|latest|stable|snapshot|large|xlarge|all)\d*"
 )
@@ -162,10 +164,10 @@ def own_name(file: str) -> str:
     removed = MACHINE_WORDS - DOUBTFUL_WORDS
     if any(_is_one_of(removed, word) for _, word in pairs):
         removed = MACHINE_WORDS
-    kept = [pair for pair in pairs if not _is_one_of(removed, pair[1])]
+    words = [pair for pair in pairs if not _is_one_of(removed, pair[1])]
     if not _is_one_of(MACHINE_WORDS - DOUBTFUL_WORDS, first):
-        kept.insert(0, ("", first))
-    return "".join(map("".join, kept)).lstrip("-_.@+") or stem
+        words.insert(0, ("", first))
+    return "".join(map("".join, words)).lstrip("-_.@+") or stem
 
 
 def _is_one_of(machine_words: set[str], text: str) -> bool:
@@ -253,14 +255,14 @@ def wrong_version(file: str, names: Iterable[str], version: Version) -> str | No
     return None
 
 
-def _differs(stated: Version, version: Version) -> bool:
-    is_part = version.release[: len(stated.release)] == stated.release
-    is_less = len(stated.release) < len(version.release) and not stated.is_prerelease
+def _differs(named: Version, version: Version) -> bool:
+    is_part = version.release[: len(named.release)] == named.release
+    is_less = len(named.release) < len(version.release) and not named.is_prerelease
     # A post-release has the programs of the release before it.
-    is_base = version.is_postrelease and stated.public == version.base_version
+    is_base = version.is_postrelease and named.public == version.base_version
     if is_base or (is_part and is_less):
         return False
-    return Version(stated.public) != Version(version.public)
+    return Version(named.public) != Version(version.public)
 
 
 def _is_machine(text: str) -> bool:

@@ -268,8 +268,8 @@ def executables(paths: list[Path]) -> Iterator[Path]:
     """Yield some executables of any name, outside archives and in them."""
     below = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths)
     files = itertools.islice(itertools.chain.from_iterable(below), MOST_TRIES)
-    each = itertools.chain.from_iterable(map(_executables_of, files))
-    yield from itertools.islice(each, MOST_SHOWN)
+    programs = itertools.chain.from_iterable(map(_executables_of, files))
+    yield from itertools.islice(programs, MOST_SHOWN)
 
 
 def _executables_of(path: Path) -> Iterator[Path]:

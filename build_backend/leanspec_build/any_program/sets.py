@@ -96,11 +96,11 @@ def find_sets(
     project.placed_files()
     request = _request(project, frozenset(platforms))
     out_name = identity(out) if out else ""
-    stated = frozenset(identity(root / pattern) for pattern in patterns)
+    own_places = frozenset(identity(root / pattern) for pattern in patterns)
     sets: list[ProgramSet] = []
     searches: dict[str, Search] = {}
     for pattern in patterns:
-        search = Search(project.programs, excluded, out_name, request, stated)
+        search = Search(project.programs, excluded, out_name, request, own_places)
         searches[pattern] = search
         paths = _paths(root, pattern)
         whole = complete_folders(search, paths, is_glob=paths != [root / pattern])
@@ -201,7 +201,7 @@ def _hint_at_names(
     name = own_name(file)
     hints = []
     if len(project.programs) == 1:
-        paths = [_stated(project, path) for path in [*places, files[0]]]
+        paths = [_in_manifest(project, path) for path in [*places, files[0]]]
         quoted = _quoted(dict.fromkeys(paths))
         hints.append(f"as `{project.programs[0]}`, write `from = [{quoted}]`")
     is_new = name.casefold() not in map(str.casefold, project.programs)
@@ -217,7 +217,7 @@ def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _stated(project: Project, path: Path) -> str:
+def _in_manifest(project: Project, path: Path) -> str:
     """Return a path as `from` may state it."""
     path, root = path.absolute(), project.root.absolute()
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
@@ -334,7 +334,7 @@ def _hint_at_name(project: Project, files: list[Path]) -> str:
         is_variant(path.name, project.programs) and len(project.programs) == 1
     )
     if is_variant_of_one and path.is_file() and name != without_exe(path.name):
-        return f'name the file itself: `from = "{_stated(project, path)}"` {IN_TABLE}'
+        return f'name the file itself: `from = "{_in_manifest(project, path)}"` {IN_TABLE}'
     return _hint_at_own_name(project, [path, *files])
 
 
@@ -351,7 +351,7 @@ def _hint_at_own_name(project: Project, files: Sequence[Path]) -> str:
 
 
 def _hint_at_files(project: Project, files: Iterable[Path]) -> str:
-    paths = dict.fromkeys(_stated(project, path) for path in files)
+    paths = dict.fromkeys(_in_manifest(project, path) for path in files)
     return f"name the files themselves: `from = [{_quoted(paths)}]` {IN_TABLE}"
 
 
