@@ -24,10 +24,13 @@ def _meanings(table: str) -> dict[str, set[str]]:
 # What builds append to a program's name, as in `tool-v1.2.3-x86_64-unknown-linux-musl.exe`. It says
 # that the file is the program, and never decides which machine it is for: that is in the bytes.
 # Each word has the systems, CPUs or C libraries that it may stand for.
-DISTRIBUTIONS = "almalinux alpine amazonlinux centos debian fedora rhel rocky ubuntu"
+DISTRIBUTIONS = (
+    *("almalinux", "alpine", "amazonlinux", "centos", "debian", "fedora", "rhel", "rocky"),
+    "ubuntu",
+)
 SYSTEMS = _meanings(f"""
 linux linux32 linux64 linuxmusl manylinux musllinux: linux android
-{DISTRIBUTIONS}: linux
+{" ".join(DISTRIBUTIONS)}: linux
 apple darwin mac macos macosx osx: darwin
 cygwin mingw msvc win win32 win64 windows: windows
 aix android dragonfly freebsd fuchsia haiku ios netbsd ohos openbsd plan9 redox
@@ -60,7 +63,7 @@ powerpc ppc riscv32 s390 softfloat sparc64 sparcv9 sse2 static sun uclibc univer
 MACHINE_WORDS = {*SYSTEMS, *CPUS, *LIBCS, *OTHER_WORDS.split()}
 # Without another word, these may be a part of a program's name: `tool-debian` may make packages.
 DOUBTFUL_WORDS = {
-    *DISTRIBUTIONS.split(),
+    *DISTRIBUTIONS,
     *("fuchsia", "ios", "ohos", "redox", "ibm", "sun"),
 }
 FULL_VERSION = re.compile(
